@@ -1,0 +1,1 @@
+"""The words everyone uses: objects, evidence, scope, verdicts, findings, controls, the result of an audit."""

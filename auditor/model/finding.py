@@ -1,0 +1,106 @@
+"""Findings, populations, and the closed lists of reasons behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from auditor.model.kinds import KindKey
+from auditor.model.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One entry of a check's closed list of reasons.
+
+    `sentence` is the English source of the message, with `{parameter}` places; it is translated and filled when
+    it is rendered, never before. `final` reasons hold whatever objects are missing from the evidence.
+    """
+
+    code: str
+    outcome: Outcome
+    sentence: str
+    final: bool = False
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A kind that a check reads, and which outcomes an object missing from the evidence could reverse.
+
+    `could_pass`: a missing object could turn FAIL into PASS; `could_fail`: PASS into FAIL. `subjects`: the
+    population is made of this kind, so that an empty population is only known when the kind is complete.
+    `in_namespace`: only objects in the subject's own namespace matter to it. `name`: only the object of that
+    name, in namespace `namespace`, matters (ConfigMaps).
+    """
+
+    key: KindKey
+    could_pass: bool = False
+    could_fail: bool = False
+    subjects: bool = False
+    in_namespace: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """What a finding is about: an endpoint, an endpoint's port, an object, or the cluster.
+
+    `id` follows the contract (`namespace/Kind/name`, with `:port/PROTOCOL` for a port); `namespace` is `""` for
+    cluster-wide subjects.
+    """
+
+    id: str
+    namespace: str = ""
+
+
+CLUSTER_SUBJECT = Subject("cluster")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """The outcome of one check of one control for one subject.
+
+    `parameters` are JSON values that the reason's sentence names, and further detail (`flows`, `decided_by`) that
+    the report lists. `evidence` are ids of evidence items. `frameworks` are those under whose scope it was found.
+    """
+
+    control: str
+    check: str
+    subject: Subject
+    outcome: Outcome
+    reason: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+    frameworks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Exclusion:
+    """A subject that was listed and not evaluated, with a reason code from a closed list."""
+
+    subject: str
+    reason: str
+
+
+EXCLUSION_REASONS: dict[str, str] = {
+    "out-of-scope": "the scope file places it out of scope",
+    "finished": "the pod has finished and has lost its address",
+    "host-network": "it uses the node's network, which these policies do not govern; judged by its own control",
+    "no-ports": "no port is declared by its containers or by a Service",
+    "not-in-mesh": "it is outside this mesh; judged by mesh membership and by protection in transit",
+    "mesh-control-plane": "it is part of the mesh's own control plane",
+    "other-controller": "another controller serves it",
+    "no-controller": "its controller is unknown to this version",
+    "connected-to": "the scope file names it as connected-to, not as holding scoped data",
+    "not-captured-protocol": "the mesh handles TCP only; judged by protection in transit",
+}
+"""The closed list of reasons why a listed subject was not evaluated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What a control looked at: listed = evaluated + excluded, by subject id."""
+
+    control: str
+    listed: int
+    evaluated: int
+    excluded: tuple[Exclusion, ...] = ()

@@ -1,0 +1,242 @@
+"""The result of an audit: what `results.json` holds and every renderer reads (contracts, results.json)."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from auditor.model.control import Automation, Entity, Strength
+from auditor.model.outcome import Outcome, Status
+from auditor.model.scope import ApprovedFlow, ExternalNetwork, ScopeClass
+
+FORMAT_VERSION: Literal[1] = 1
+
+
+class Record(BaseModel):
+    """A part of the result; unknown fields are errors, so that the schema stays true."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tool(Record):
+    """The program that made the result."""
+
+    name: str
+    version: str
+    command: list[str]
+
+
+class Run(Record):
+    """When it was evaluated and collected. `collected_at` None is printed as "not recorded"."""
+
+    evaluated_at: str
+    collected_at: str | None
+    collected_by: str | None
+    period: str | None
+    assume_complete: str | None
+    frameworks: list[str]
+    complete: bool
+    """Whether nothing that the controls read is missing from the evidence."""
+
+
+class ClusterResult(Record):
+    """Which cluster was looked at; None is printed as "not recorded"."""
+
+    name: str | None
+    uid: str | None
+    nodes: int | None
+    namespaces: int
+    pods: int
+    endpoints: int
+    components: list[str]
+    """What was recognised: CNI, meshes, ingress controllers, with versions where visible; sorted."""
+
+
+class NamespaceClass(Record):
+    """The class of a namespace in a framework, and the rule of the scope file that gave it."""
+
+    namespace: str
+    framework: str
+    class_: ScopeClass
+    rule: int | None
+    undecided: bool
+    reason: str | None
+
+
+class ScopeResult(Record):
+    """The scope that was used. `file` None: no scope file, everything is in scope."""
+
+    file: str | None
+    sha256: str | None
+    organisation: str | None
+    assessor: str | None
+    entity: Entity
+    marking: str | None
+    distribution: str | None
+    namespaces: list[NamespaceClass]
+    external_networks: list[ExternalNetwork]
+    approved_flows: list[ApprovedFlow]
+
+
+class Input(Record):
+    """A file that was read."""
+
+    path: str
+    size: int
+    sha256: str
+    objects: int
+    problem: str | None
+
+
+class KindEvidence(Record):
+    """A kind: how many objects, how complete, by which requests."""
+
+    group: str
+    kind: str
+    resource: str | None
+    objects: int
+    completeness: str
+    cause: str
+    requests: list[str]
+    read: bool
+    """Whether a selected control reads this kind; kinds that none reads are listed as not evaluated."""
+
+
+class EvidenceItem(Record):
+    """An object that a finding points to. `id` is the sha256 of its redacted canonical JSON."""
+
+    id: str
+    object: str
+    kind: str
+    source: str
+    resource_version: str | None
+    completeness: str
+    redactions: list[str]
+    excerpt: dict[str, Any] | None
+    """The redacted object without status and bookkeeping metadata, for policy kinds that a report prints."""
+
+
+class ExclusionResult(Record):
+    """A subject that was listed and not evaluated."""
+
+    subject: str
+    reason: str
+
+
+class PopulationResult(Record):
+    """listed = evaluated + len(excluded)."""
+
+    control: str
+    listed: int
+    evaluated: int
+    excluded: list[ExclusionResult]
+
+
+class FindingResult(Record):
+    """One outcome for one subject. `message` is the English sentence."""
+
+    id: str
+    control: str
+    check: str
+    subject: str
+    namespace: str
+    outcome: Outcome
+    reason: str
+    parameters: dict[str, Any]
+    message: str
+    remedy: str
+    evidence: list[str]
+    frameworks: list[str]
+
+
+class MappingResult(Record):
+    """Why a control bears on a requirement."""
+
+    framework: str
+    requirement: str
+    strength: Strength
+    because: str
+
+
+class ControlResult(Record):
+    """A control with its aggregated outcome and the counts behind it."""
+
+    id: str
+    title: str
+    severity: Literal["high", "medium", "low", "info"]
+    automation: Automation
+    objective: str
+    why_it_matters: str
+    limitations: list[str]
+    remediation: str
+    outcome: Outcome
+    counts: dict[Outcome, int]
+    checks: list[str]
+    requirements: list[MappingResult]
+
+
+class RequirementControl(Record):
+    """A control mapped to a requirement, with its outcome under that framework's scope."""
+
+    control: str
+    strength: Strength
+    outcome: Outcome
+
+
+class RequirementResult(Record):
+    """A requirement's status. Never "compliant"."""
+
+    framework: str
+    id: str
+    section: str
+    title: str
+    text: str
+    automation: Automation
+    because: str
+    manual_steps: list[str]
+    designation: str | None
+    note: str | None
+    status: Status
+    status_reason: str
+    controls: list[RequirementControl]
+
+
+class FrameworkResult(Record):
+    """A framework and how many of its requirements have each status."""
+
+    id: str
+    title: str
+    version: str
+    wording: str
+    source: str
+    sections: list[tuple[str, str]]
+    counts: dict[Status, int]
+
+
+class RedactionResult(Record):
+    """What was dropped while parsing."""
+
+    object: str
+    fields: list[str]
+    reason: str
+
+
+class AuditResult(Record):
+    """The whole result. Lists are sorted; equal inputs, clock and version give equal bytes."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    title: str
+    tool: Tool
+    run: Run
+    cluster: ClusterResult
+    scope: ScopeResult
+    inputs: list[Input]
+    kinds: list[KindEvidence]
+    evidence: list[EvidenceItem]
+    redactions: list[RedactionResult]
+    frameworks: list[FrameworkResult]
+    controls: list[ControlResult]
+    populations: list[PopulationResult]
+    findings: list[FindingResult]
+    requirements: list[RequirementResult]
+    assumptions: list[str]
+    limitations: list[str]
