@@ -1,0 +1,1 @@
+"""Istio: data plane, PeerAuthentication, authorization and the client's side."""

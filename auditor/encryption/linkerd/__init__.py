@@ -1,0 +1,1 @@
+"""Linkerd: data plane, inbound policy and the client's side."""

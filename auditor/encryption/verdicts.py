@@ -1,0 +1,157 @@
+"""The values that the mesh engines give: membership, protection of a port, what a client puts on the wire."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from auditor.inventory.endpoints import Endpoint
+from auditor.model.verdict import Cause, EncryptionRecord, Protection, RuleRef, Tri
+
+
+class DataPlane(StrEnum):
+    """What carries an endpoint's traffic."""
+
+    ISTIO_SIDECAR = "istio-sidecar"
+    ISTIO_AMBIENT = "istio-ambient"
+    LINKERD = "linkerd"
+    CILIUM_ZTUNNEL = "cilium-ztunnel"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+class Basis(StrEnum):
+    """How membership is known: seen in running pods, predicted from the webhooks for a template, or not at all."""
+
+    OBSERVED = "observed"
+    PREDICTED = "predicted"
+    UNKNOWN = "unknown"
+
+
+class Wire(StrEnum):
+    """What a client's side puts on the wire. Worst first: a client that has several ways is as good as the worst."""
+
+    PLAINTEXT = "plaintext"
+    INDETERMINATE = "indeterminate"
+    TLS_UNVERIFIED = "tls-unverified"
+    TLS = "tls"
+    MUTUAL_TLS = "mutual-tls"
+    MESH_MTLS = "mesh-mtls"
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why something is said: causes from the closed list, the rules that led there, evidence ids."""
+
+    causes: tuple[Cause, ...] = ()
+    chain: tuple[RuleRef, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+    def __add__(self, other: "Reasons") -> "Reasons":
+        """Both, in order, without repetition."""
+        return Reasons(
+            tuple(dict.fromkeys(self.causes + other.causes)),
+            tuple(dict.fromkeys(self.chain + other.chain)),
+            tuple(dict.fromkeys(self.evidence + other.evidence)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MeshVerdict:
+    """What one mesh says of one (endpoint, container port, protocol)."""
+
+    record: EncryptionRecord
+    mode: str | None
+    reasons: Reasons
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Membership:
+    """Whether an endpoint is in the data plane of Istio (sidecar or ambient) and of Linkerd.
+
+    `gateway`: its proxy serves others, as ingress, egress or waypoint; its ports are governed by Gateway objects.
+    `control_plane`: it belongs to a mesh's own control plane.
+    """
+
+    endpoint: Endpoint
+    data_plane: DataPlane
+    istio: Tri
+    linkerd: Tri
+    basis: Basis
+    gateway: bool
+    control_plane: bool
+    causes: tuple[Cause, ...]
+    chain: tuple[RuleRef, ...]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeshPresence:
+    """Whether each mesh is installed. NO only where the evidence is complete enough to know."""
+
+    istio: Tri
+    linkerd: Tri
+    istio_reasons: Reasons
+    linkerd_reasons: Reasons
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PortProtection:
+    """What protects (endpoint, container port, protocol).
+
+    `record` and `label` are of all layers together, `mesh_record` and `mesh_label` of the mesh alone (PLAINTEXT where
+    it has none). `mode` is the mesh's word: `STRICT`, `PERMISSIVE`, `all-authenticated`, ... `covered_by` names the
+    layers that contribute. `proxy_port`: one of the mesh proxy's own ports (metrics, health), not the application's.
+    """
+
+    endpoint: Endpoint
+    port: int
+    protocol: str
+    label: Protection
+    record: EncryptionRecord
+    mesh_label: Protection
+    mesh_record: EncryptionRecord
+    data_plane: str
+    mode: str | None
+    proxy_port: bool
+    covered_by: tuple[str, ...]
+    causes: tuple[Cause, ...]
+    chain: tuple[RuleRef, ...]
+    evidence: tuple[str, ...]
+
+    @property
+    def subject(self) -> str:
+        """The id of the port as a subject: `namespace/Kind/name:port/PROTOCOL`."""
+        return f"{self.endpoint.id}:{self.port}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClientTls:
+    """What `source` puts on the wire when it calls `destination` on a container port (TCP)."""
+
+    source: Endpoint
+    destination: Endpoint
+    port: int
+    wire: Wire
+    causes: tuple[Cause, ...]
+    chain: tuple[RuleRef, ...]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClientRule:
+    """A DestinationRule, seen from the services in the mesh that its host names.
+
+    `downgrades`: YES where a clause of it makes clients send something weaker than mesh mTLS to one of `services`
+    (`namespace/Service/name`, those with a meshed endpoint); `wire` is the weakest result, `chain` the clauses.
+    `applies` is false where its host names no service of a meshed endpoint.
+    """
+
+    object: str
+    namespace: str
+    host: str
+    applies: bool
+    downgrades: Tri
+    wire: Wire
+    services: tuple[str, ...]
+    causes: tuple[Cause, ...]
+    chain: tuple[RuleRef, ...]
+    evidence: tuple[str, ...]
