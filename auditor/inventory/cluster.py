@@ -37,9 +37,11 @@ class Cluster:
         """A named ConfigMap."""
         return self.get(CONFIG_MAP, namespace, name)
 
-    def completeness(self, key: KindKey, namespace: str | None = None, name: str | None = None) -> Gap:
-        """See Snapshot.completeness."""
-        return self.snapshot.completeness(key, namespace, name)
+    def completeness(
+        self, key: KindKey, namespace: str | None = None, name: str | None = None, *, observed: bool = False
+    ) -> Gap:
+        """See Snapshot.completeness; `observed` for conclusions from the absence of an agent or a proxy."""
+        return self.snapshot.completeness(key, namespace, name, observed=observed)
 
     def kinds(self) -> Iterator[KindKey]:
         """The kinds of which an object is there, sorted."""

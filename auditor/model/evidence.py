@@ -31,6 +31,8 @@ class Claim:
     selector: str
     command: str
     by: str
+    assumed: bool = False
+    """Claimed by --assume-complete: it says nothing of what runs (agents, proxies), which is observed or unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,18 @@ class Snapshot:
     inputs: tuple[InputFile, ...] = ()
     redactions: tuple[Redaction, ...] = ()
 
-    def completeness(self, key: KindKey, namespace: str | None = None, name: str | None = None) -> Gap:
+    def completeness(
+        self, key: KindKey, namespace: str | None = None, name: str | None = None, *, observed: bool = False
+    ) -> Gap:
         """How complete a kind is, in all namespaces or in one; a named ConfigMap may be claimed alone.
 
-        The returned Gap has state COMPLETE or NOT_INSTALLED (nothing is missing) or says what is.
+        `observed` True asks about what runs: claims by assumption don't count. The returned Gap has state COMPLETE or
+        NOT_INSTALLED (nothing is missing), or says what is.
         """
         gap = self.gaps.get(key) or self.gaps.get(ANY_KIND)
         if gap is not None:
             return Gap(key, gap.state, gap.cause)
-        claims = [claim for claim in self.claims if claim.key == key]
+        claims = [c for c in self.claims if c.key == key and not (observed and c.assumed)]
         if any(_covers(claim, namespace, name) for claim in claims):
             return Gap(key, Completeness.COMPLETE, "")
         if claims:

@@ -29,8 +29,8 @@ class Read:
 
     `could_pass`: a missing object could turn FAIL into PASS; `could_fail`: PASS into FAIL. `subjects`: the
     population is made of this kind, so that an empty population is only known when the kind is complete.
-    `in_namespace`: only objects in the subject's own namespace matter to it. `name`: only the object of that
-    name, in namespace `namespace`, matters (ConfigMaps).
+    `in_namespace`: only objects in the subject's own namespace matter to it. ConfigMaps are not declared here:
+    an engine that needs one answers *unknown* without it.
     """
 
     key: KindKey
@@ -91,6 +91,7 @@ EXCLUSION_REASONS: dict[str, str] = {
     "other-controller": "another controller serves it",
     "no-controller": "its controller is unknown to this version",
     "connected-to": "the scope file names it as connected-to, not as holding scoped data",
+    "security-impacting": "the scope file names it as security-impacting, not as holding scoped data",
     "not-captured-protocol": "the mesh handles TCP only; judged by protection in transit",
 }
 """The closed list of reasons why a listed subject was not evaluated."""

@@ -1,0 +1,1 @@
+"""Controls and frameworks: YAML text in, a cross-checked catalogue out."""
