@@ -1,0 +1,299 @@
+"""All peers that rules can tell apart, as bits: endpoints, then nodes, then disjoint external ranges.
+
+Selectors become bit sets through an inverted label index and are remembered by their canonical form.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from auditor.inventory.cluster import NAME_LABEL, Cluster
+from auditor.inventory.endpoints import Endpoint
+from auditor.inventory.selectors import Labels, Requirement, Selector
+from auditor.model.evidence import Completeness
+from auditor.model.kinds import NAMESPACE, NODE
+from auditor.model.objects import KubeObject, mappings_at, text_at
+from auditor.network.address_index import AddressIndex
+from auditor.network.addresses import (
+    PRIVATE_NETWORKS,
+    ROOTS,
+    External,
+    Network,
+    disjoint_externals,
+    find_networks,
+    parse_network,
+)
+from auditor.network.bits import from_members, members
+from auditor.network.representation import NO_MATCH, Bits, Match
+
+POLICY_GROUPS = frozenset(
+    {
+        *("networking.k8s.io", "policy.networking.k8s.io", "cilium.io", "projectcalico.org"),
+        *("security.istio.io", "policy.linkerd.io"),
+    }
+)
+"""API groups whose objects may name address blocks in rules."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Host:
+    """A node: the kubelet and everything else that uses the node's own addresses.
+
+    `labels` None: pods name the node, but its object is not in the evidence.
+    """
+
+    name: str
+    labels: Mapping[str, str] | None
+    addresses: tuple[str, ...]
+    evidence_id: str | None
+
+    @property
+    def id(self) -> str:
+        """`/Node/name`."""
+        return f"/Node/{self.name}"
+
+
+Peer = Endpoint | Host | External
+
+
+class Universe:
+    """The peers of a cluster and the bit sets that selectors and address blocks give over them.
+
+    Bits `pods` are endpoints with a network of their own: only they are subjects of policies for pods. `host_network` are
+    endpoints on their node's network, `hosts` the nodes, `outside` the external ranges.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        endpoints: Sequence[Endpoint],
+        named: Sequence[tuple[str, Sequence[str]]] = (),
+    ) -> None:
+        self.cluster = cluster
+        self.endpoints = tuple(endpoints)
+        self.nodes = tuple(_hosts(cluster, endpoints))
+        scope = [(name, [parse_network(cidr) for cidr in cidrs]) for name, cidrs in named]
+        self.externals = tuple(disjoint_externals(self._blocks(cluster), scope))
+        self.peers: tuple[Peer, ...] = (*self.endpoints, *self.nodes, *self.externals)
+        count, first_external = len(self.endpoints), len(self.endpoints) + len(self.nodes)
+        self.endpoint_bits: Bits = (1 << count) - 1
+        self.host_network: Bits = from_members(i for i, e in enumerate(self.endpoints) if e.host_network)
+        self.pods: Bits = self.endpoint_bits & ~self.host_network
+        self.hosts: Bits = (1 << first_external) - (1 << count)
+        self.outside: Bits = (1 << len(self.peers)) - (1 << first_external)
+        self.everything: Bits = (1 << len(self.peers)) - 1
+        self.index: Mapping[str, int] = {peer.id: i for i, peer in enumerate(self.peers)}
+        self._selected: dict[Hashable, Bits] = {}
+        self._matched: dict[Hashable, Match] = {}
+
+    def _blocks(self, cluster: Cluster) -> set[Network]:
+        blocks = {*PRIVATE_NETWORKS, *ROOTS}
+        for kind in cluster.kinds():
+            if kind.group in POLICY_GROUPS:
+                for obj in cluster.all(kind):
+                    blocks.update(find_networks(obj.body.get("spec")))
+        if 6 not in self._families(cluster) and not any(
+            b.version == 6 for b in blocks - {*PRIVATE_NETWORKS, *ROOTS}
+        ):
+            return {block for block in blocks if block.version == 4}
+        return blocks
+
+    def _families(self, cluster: Cluster) -> frozenset[int]:
+        return AddressIndex.families_of(cluster, self.endpoints)
+
+    def position(self, peer: Peer) -> int:
+        """The bit of a peer. Raises KeyError for a peer of another universe."""
+        return self.index[peer.id]
+
+    def of(self, bits: Bits) -> Iterator[Peer]:
+        """The peers in a set, in the universe's order."""
+        return (self.peers[position] for position in members(bits))
+
+    # -- labels ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _by_label(self) -> Mapping[str, Mapping[str, list[int]]]:
+        index: dict[str, dict[str, list[int]]] = {}
+        for position, endpoint in enumerate(self.endpoints):
+            if not endpoint.host_network:
+                for key, value in endpoint.labels.items():
+                    index.setdefault(key, {}).setdefault(value, []).append(position)
+        return index
+
+    def select_pods(self, selector: Selector) -> Bits:
+        """The pods, of all namespaces, whose labels match."""
+        found = self._selected.get(selector)
+        if found is None:
+            found = self.pods
+            for requirement in selector.requirements:
+                found &= self._having(requirement)
+            self._selected[selector] = found
+        return found
+
+    def _having(self, requirement: Requirement) -> Bits:
+        found = self._selected.get(requirement)
+        if found is None:
+            values = self._by_label.get(requirement.key, {})
+            positive = requirement.operator in ("In", "Exists")
+            wanted = requirement.values if requirement.values else values.keys()
+            hit = from_members(position for value in wanted for position in values.get(value, ()))
+            found = self._selected[requirement] = hit if positive else self.pods & ~hit
+        return found
+
+    def where(self, key: Hashable, predicate: Callable[[Endpoint], bool]) -> Bits:
+        """The pods that a predicate accepts, remembered under a key that must identify it."""
+        found = self._selected.get(key)
+        if found is None:
+            found = from_members(
+                i for i, e in enumerate(self.endpoints) if not e.host_network and predicate(e)
+            )
+            self._selected[key] = found
+        return found
+
+    # -- namespaces -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _by_namespace(self) -> Mapping[str, Bits]:
+        index: dict[str, list[int]] = {}
+        for position, endpoint in enumerate(self.endpoints):
+            if not endpoint.host_network:
+                index.setdefault(endpoint.namespace, []).append(position)
+        return {name: from_members(positions) for name, positions in index.items()}
+
+    def namespace(self, name: str) -> Bits:
+        """The pods of one namespace."""
+        return self._by_namespace.get(name, 0)
+
+    @cached_property
+    def _unlabelled_namespaces(self) -> frozenset[str]:
+        """Namespaces of which the labels are not in the evidence."""
+        complete = self.cluster.completeness(NAMESPACE).state is Completeness.COMPLETE
+        return frozenset(
+            n for n in self._by_namespace if not complete and not self.cluster.knows_namespace(n)
+        )
+
+    def select_namespaces(self, selector: Selector) -> Match:
+        """The pods of the namespaces whose labels match; `may` where the labels are not in the evidence."""
+        return self.namespaces_where(
+            ("namespaces", selector), selector.matches, frozenset(r.key for r in selector.requirements)
+        )
+
+    def namespaces_where(
+        self, key: Hashable, accepts: Callable[[Labels], bool], keys: frozenset[str] | None
+    ) -> Match:
+        """The same for any predicate on namespace labels; `keys` are the labels it looks at, None if any may be."""
+        found = self._matched.get(key)
+        if found is None:
+            certain = keys is not None and keys <= {NAME_LABEL}
+            must = may = 0
+            for name, pods in self._by_namespace.items():
+                accepted = accepts(self.cluster.namespace_labels(name))
+                if name in self._unlabelled_namespaces and not certain:
+                    may |= pods
+                elif accepted:
+                    must |= pods
+            found = self._matched[key] = Match(must, may)
+        return found
+
+    # -- nodes ----------------------------------------------------------------------------------------------------
+
+    def select_nodes(self, selector: Selector) -> Match:
+        """Nodes whose labels match, and the endpoints on their networks."""
+        key = ("nodes", selector)
+        found = self._matched.get(key)
+        if found is None:
+            yes = {n.name for n in self.nodes if n.labels is not None and selector.matches(n.labels)}
+            unknown = {n.name for n in self.nodes if n.labels is None and not selector.is_empty}
+            if selector.is_empty:
+                yes = {n.name for n in self.nodes}
+            found = self._matched[key] = self._on_nodes(yes, unknown, selector.is_empty)
+        return found
+
+    def _on_nodes(self, yes: set[str], unknown: set[str], every: bool) -> Match:
+        first = len(self.endpoints)
+        must = from_members(first + i for i, n in enumerate(self.nodes) if n.name in yes)
+        may = from_members(first + i for i, n in enumerate(self.nodes) if n.name in unknown)
+        for position in members(self.host_network):
+            names = self.endpoints[position].node_names
+            if every or (names and names <= yes):
+                must |= 1 << position
+            elif not names or names & (yes | unknown):
+                may |= 1 << position
+        return Match(must, may)
+
+    @cached_property
+    def _on_node(self) -> Mapping[str, Bits]:
+        """Who uses the network of each node: the node itself, and endpoints with hostNetwork."""
+        first = len(self.endpoints)
+        found = {node.name: 1 << (first + i) for i, node in enumerate(self.nodes)}
+        for position in members(self.host_network):
+            for name in self.endpoints[position].node_names:
+                found[name] |= 1 << position
+        return found
+
+    @cached_property
+    def _unplaced(self) -> Bits:
+        """Endpoints with hostNetwork of which no node is known."""
+        return from_members(i for i in members(self.host_network) if not self.endpoints[i].node_names)
+
+    def own_node(self, position: int) -> Match:
+        """For a pod: who shares its node's network and is exempt from policy; `may` where the placement is unknown."""
+        names = self.endpoints[position].node_names
+        if not names:
+            return Match(0, self.host_network | self.hosts)
+        must = 0
+        for name in names:
+            must |= self._on_node.get(name, 0)
+        return Match(must, self._unplaced & ~must)
+
+    # -- addresses ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def addresses(self) -> AddressIndex:
+        """Which endpoints and nodes have which addresses."""
+        return AddressIndex(self.cluster, self.endpoints, [node.addresses for node in self.nodes])
+
+    def within(self, block: Network) -> Match:
+        """Everyone with an address in a block: pods, nodes, endpoints on them, external ranges."""
+        key = ("within", block)
+        found = self._matched.get(key)
+        if found is None:
+            found = self._matched[key] = Match(self._externals_in(block), 0) | self.addresses.within(block)
+        return found
+
+    def _externals_in(self, block: Network) -> Bits:
+        first = len(self.endpoints) + len(self.nodes)
+        low, high = int(block.network_address), int(block.broadcast_address)
+        return from_members(
+            first + i
+            for i, (version, start, end) in enumerate(self._external_bounds)
+            if version == block.version and low <= start and end <= high
+        )
+
+    @cached_property
+    def _external_bounds(self) -> Sequence[tuple[int, int, int]]:
+        return [
+            (e.version, int(e.block.network_address), int(e.block.broadcast_address)) for e in self.externals
+        ]
+
+    def within_any(self, blocks: Sequence[Network]) -> Match:
+        """Everyone with an address in one of the blocks."""
+        found = NO_MATCH
+        for block in blocks:
+            found = found | self.within(block)
+        return found
+
+
+def _hosts(cluster: Cluster, endpoints: Sequence[Endpoint]) -> Iterator[Host]:
+    objects: dict[str, KubeObject] = {node.name: node for node in cluster.all(NODE)}
+    named = {name for endpoint in endpoints for name in endpoint.node_names}
+    for name in sorted({*objects, *named}):
+        node = objects.get(name)
+        entries = mappings_at(node.body, "status", "addresses") if node else []
+        addresses = [a for e in entries if e.get("type") != "Hostname" and (a := text_at(e, "address"))]
+        yield Host(
+            name,
+            node.labels if node else None,
+            tuple(sorted(set(addresses))),
+            node.evidence_id if node else None,
+        )
