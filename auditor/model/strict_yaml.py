@@ -56,7 +56,8 @@ def parse_strict(text: str, name: str, model: type[M]) -> Located[M]:
 def _compose(text: str, name: str) -> yaml.Node | None:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise UserError(f"{name}:{event.start_mark.line + 1}: aliases are not allowed here")
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise UserError(f"{name}:{line}: aliases are not allowed here")
     node: yaml.Node | None = yaml.compose(text, Loader=_Loader)
     return node
 

@@ -1,0 +1,65 @@
+# `make report` runs the main job on a sample cluster, `make test` runs all tests; both set up what they need.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLE ?= payments-istio
+OUT ?= out/$(SAMPLE)
+SAMPLES := payments-istio clinic-linkerd legacy-flannel
+JOBS ?= auto
+
+.PHONY: help setup report samples test check unit bench lock clean
+
+help:
+	@echo "make report   set up, audit the sample cluster $(SAMPLE), print where the report is"
+	@echo "make test     set up, run the linters, the type checker and all tests"
+	@echo "make samples  audit all three sample clusters"
+	@echo "make bench    print CPU seconds and peak memory of the main job and of the engines"
+	@echo "make lock     resolve the dependencies again, with hashes"
+
+$(VENV)/.created:
+	@sh requirements/system.sh
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "auditor: Python 3.11 or later is needed" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml $(VENV)/.created
+	@echo "Installing dependencies ..." >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.test: requirements/dev.txt $(VENV)/.run
+	@sh requirements/system.sh test
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.run
+
+report: $(VENV)/.run
+	@$(BIN)/auditor audit samples/clusters/$(SAMPLE) --scope samples/clusters/$(SAMPLE)/scope.yaml --out $(OUT)
+
+samples: $(VENV)/.run
+	@for sample in $(SAMPLES); do $(MAKE) --no-print-directory report SAMPLE=$$sample || exit $$?; done
+
+test: check unit
+
+check: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-timings 2>/dev/null || $(BIN)/lint-imports
+
+unit: $(VENV)/.test
+	@$(BIN)/python -m pytest -n $(JOBS)
+
+bench: $(VENV)/.test
+	@$(BIN)/python -m benchmarks
+
+lock:
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --group build -o requirements/build.txt
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --all-extras --group dev -c requirements/run.txt -c requirements/build.txt pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""I/O in: manifests, snapshot folders, bundles, the files that people write."""

@@ -1,0 +1,1 @@
+"""Running checks, adding up outcomes, and what that says of requirements. Pure."""

@@ -1,0 +1,50 @@
+"""Reasons that the runner itself gives, beside the closed lists of the checks."""
+
+from auditor.checks.context import SCOPE_UNDECIDED
+from auditor.model.finding import Reason
+from auditor.model.outcome import Outcome
+
+INCOMPLETE_EVIDENCE = Reason(
+    "incomplete-evidence",
+    Outcome.NOT_EVALUATED,
+    "On the evidence at hand {subject} would be {would_be}, but what is missing could reverse that: {causes}.",
+)
+INCOMPLETE_POPULATION = Reason(
+    "incomplete-population",
+    Outcome.NOT_EVALUATED,
+    "{listed} subjects were found, and it isn't known that these are all: {causes}.",
+)
+NO_SUBJECT = Reason(
+    "no-subject",
+    Outcome.NOT_APPLICABLE,
+    "The evidence is complete and holds nothing that this control is about.",
+)
+ALL_EXCLUDED = Reason(
+    "all-excluded",
+    Outcome.NOT_APPLICABLE,
+    "All {listed} subjects that were listed are excluded, each with its reason.",
+)
+CHECK_FAILED = Reason(
+    "error.check-failed",
+    Outcome.ERROR,
+    "The check stopped with an internal error ({error}); its subjects are not evaluated.",
+)
+UNKNOWN_REASON = Reason(
+    "error.unknown-reason",
+    Outcome.ERROR,
+    "The check gave the reason {given}, which is not in its closed list.",
+)
+
+RUNNER_REASONS = {
+    reason.code: reason
+    for reason in (
+        INCOMPLETE_EVIDENCE,
+        INCOMPLETE_POPULATION,
+        NO_SUBJECT,
+        ALL_EXCLUDED,
+        CHECK_FAILED,
+        UNKNOWN_REASON,
+        SCOPE_UNDECIDED,
+    )
+}
+"""By code."""

@@ -1,0 +1,1 @@
+"""I/O out: from an AuditResult to JSON, HTML, PDF and the terminal."""
