@@ -4,14 +4,21 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from auditor.encryption import record as records
+from auditor.encryption.istio.data_plane import IstioDataPlane
+from auditor.encryption.istio.inbound import IstioInbound
+from auditor.encryption.istio.mesh_config import MeshConfig, MeshConfigs
+from auditor.encryption.linkerd.config import LinkerdConfig, read_linkerd_config
+from auditor.encryption.linkerd.data_plane import LinkerdDataPlane
+from auditor.encryption.linkerd.inbound import LinkerdInbound
+from auditor.encryption.meshes import Meshes
 from auditor.encryption.node_encryption import UNKNOWN_NODE_ENCRYPTION, NodeEncryption
 from auditor.encryption.verdicts import (
-    Basis,
     ClientRule,
     ClientTls,
     DataPlane,
     Membership,
     MeshPresence,
+    MeshVerdict,
     PortProtection,
     Reasons,
     Wire,
@@ -19,7 +26,9 @@ from auditor.encryption.verdicts import (
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
-from auditor.model.verdict import Tri
+from auditor.model.verdict import Cause, EncryptionRecord, Protection, Tri
+
+_SETTLED = (Protection.DENIED, Protection.ENFORCED_MTLS, Protection.TLS_SERVER_ONLY)
 
 
 class Encryption:
@@ -42,24 +51,42 @@ class Encryption:
         """What the CNI encrypts between nodes."""
         return self._given_nodes or UNKNOWN_NODE_ENCRYPTION
 
-    @cached_property
+    @property
     def meshes(self) -> MeshPresence:
         """Whether Istio and Linkerd are installed."""
-        return MeshPresence(Tri.UNKNOWN, Tri.UNKNOWN, Reasons(), Reasons())
+        return self._meshes.presence
+
+    @property
+    def mesh_configs(self) -> tuple[MeshConfig, ...]:
+        """Istio's MeshConfig of each revision; one of defaults where none is in the evidence."""
+        return self._configs.all
 
     def membership(self, endpoint: Endpoint) -> Membership:
         """Which data plane carries the endpoint's traffic."""
-        unknown = Tri.UNKNOWN
-        plane, basis = DataPlane.UNKNOWN, Basis.UNKNOWN
-        return Membership(endpoint, plane, unknown, unknown, basis, False, False, (), (), ())
+        return self._meshes.membership(endpoint)
 
     def port(self, endpoint: Endpoint, port: int, protocol: str) -> PortProtection:
         """What protects a container port of an endpoint, declared or not; `protocol` is TCP, UDP or SCTP."""
-        record = records.INDETERMINATE
-        label = records.label(record)
-        plane = DataPlane.UNKNOWN
+        plane, verdict = self._workload_verdict(endpoint, port, protocol)
+        cross, same, below = self._below(endpoint)
+        record = records.combine(verdict.record, cross, same)
+        mesh_label = records.label(verdict.record)
+        reasons = verdict.reasons if mesh_label in _SETTLED else verdict.reasons + below
         return PortProtection(
-            endpoint, port, protocol, label, record, label, record, plane, None, False, (), (), (), ()
+            endpoint=endpoint,
+            port=port,
+            protocol=protocol,
+            label=records.label(record),
+            record=record,
+            mesh_label=mesh_label,
+            mesh_record=verdict.record,
+            data_plane=plane.value,
+            mode=verdict.mode,
+            proxy_port=self._is_proxy_port(endpoint, port, plane),
+            covered_by=self._covering(plane, verdict.record, cross, same),
+            causes=reasons.causes,
+            chain=reasons.chain,
+            evidence=tuple(dict.fromkeys((*reasons.evidence, *endpoint.evidence[:2]))),
         )
 
     def rows(self) -> tuple[PortProtection, ...]:
@@ -77,3 +104,101 @@ class Encryption:
     def client_rules(self) -> tuple[ClientRule, ...]:
         """Every DestinationRule, sorted by id, with what it does to clients of meshed services."""
         return ()
+
+    def _workload_verdict(
+        self, endpoint: Endpoint, port: int, protocol: str
+    ) -> tuple[DataPlane, MeshVerdict]:
+        member = self._meshes.membership(endpoint)
+        plane, why = member.data_plane, Reasons(member.causes, member.chain, member.evidence)
+        if plane is DataPlane.LINKERD:
+            verdict = self._linkerd.verdict(endpoint, port, protocol, member.basis)
+        elif plane in (DataPlane.ISTIO_SIDECAR, DataPlane.ISTIO_AMBIENT):
+            ambient = plane is DataPlane.ISTIO_AMBIENT
+            verdict = self._istio.verdict(endpoint, port, protocol, ambient=ambient)
+        elif plane is DataPlane.NONE:
+            return self._without_mesh(endpoint, protocol, why)
+        elif protocol != "TCP":
+            cause = Cause("mesh.tcp-only", (("mesh", "Istio, Linkerd"), ("protocol", protocol)))
+            return plane, MeshVerdict(records.PLAINTEXT, None, Reasons((cause,)))
+        else:
+            unknown = Reasons((Cause("indeterminate.mesh.membership"),)) + why
+            return plane, MeshVerdict(records.INDETERMINATE, None, unknown)
+        return plane, MeshVerdict(verdict.record, verdict.mode, verdict.reasons + why)
+
+    def _without_mesh(self, endpoint: Endpoint, protocol: str, why: Reasons) -> tuple[DataPlane, MeshVerdict]:
+        """Cilium's ztunnel carries TCP of enrolled namespaces, never of pods on the node's network."""
+        enrolled = endpoint.namespace in self.nodes.workload_mtls
+        if not enrolled or protocol != "TCP" or endpoint.host_network:
+            return DataPlane.NONE, MeshVerdict(records.PLAINTEXT, None, Reasons((Cause("mesh.none"),)) + why)
+        cni = self.nodes.cni or ""
+        causes = (
+            Cause("combined.workload-mtls", (("cni", cni), ("namespace", endpoint.namespace))),
+            Cause("indeterminate.workload-mtls-plaintext", (("cni", cni),)),
+        )
+        reasons = Reasons(causes, self.nodes.chain, self.nodes.evidence)
+        return DataPlane.CILIUM_ZTUNNEL, MeshVerdict(records.INDETERMINATE, None, reasons)
+
+    def _below(self, endpoint: Endpoint) -> tuple[Tri, Tri, Reasons]:
+        """What the nodes encrypt of an endpoint's traffic, across nodes and inside one, and why."""
+        nodes = self.nodes
+        cross, same, causes = nodes.cross_node, nodes.same_node, nodes.causes
+        if endpoint.host_network:
+            cross, same = (_weaker(value, nodes.host_network) for value in (cross, same))
+        if nodes.except_nodes and cross is Tri.YES:
+            cross = Tri.UNKNOWN
+            first = min(nodes.except_nodes)
+            causes = (*causes, Cause("indeterminate.node-not-covered", (("node", first),)))
+        return cross, same, Reasons(causes, nodes.chain, nodes.evidence)
+
+    def _covering(self, plane: DataPlane, record: EncryptionRecord, cross: Tri, same: Tri) -> tuple[str, ...]:
+        layers = []
+        if plane not in (DataPlane.NONE, DataPlane.UNKNOWN) and record != records.PLAINTEXT:
+            layers.append(plane.value)
+        if Tri.YES in (cross, same):
+            layers.append(f"{self.nodes.cni or 'cni'}-{self.nodes.mechanism or 'encryption'}")
+        return tuple(layers)
+
+    def _is_proxy_port(self, endpoint: Endpoint, port: int, plane: DataPlane) -> bool:
+        if plane is DataPlane.LINKERD:
+            return self._linkerd.is_proxy_port(port)
+        return plane is DataPlane.ISTIO_SIDECAR and self._istio.is_proxy_port(endpoint, port)
+
+    @cached_property
+    def _configs(self) -> MeshConfigs:
+        return MeshConfigs(self._cluster)
+
+    @cached_property
+    def _istio_data_plane(self) -> IstioDataPlane:
+        return IstioDataPlane(self._cluster, self._endpoints)
+
+    @cached_property
+    def _linkerd_data_plane(self) -> LinkerdDataPlane:
+        return LinkerdDataPlane(self._cluster)
+
+    @cached_property
+    def _istio(self) -> IstioInbound:
+        return IstioInbound(self._cluster, self._configs, self._istio_data_plane)
+
+    @cached_property
+    def _linkerd(self) -> LinkerdInbound:
+        return LinkerdInbound(self._cluster, self._linkerd_config, self._linkerd_data_plane)
+
+    @cached_property
+    def _meshes(self) -> Meshes:
+        return Meshes(
+            self._cluster,
+            self._endpoints,
+            self._istio_data_plane,
+            self._linkerd_data_plane,
+            self._configs,
+            self._linkerd_config,
+        )
+
+    @cached_property
+    def _linkerd_config(self) -> LinkerdConfig:
+        return read_linkerd_config(self._cluster, self._endpoints)
+
+
+def _weaker(covered: Tri, host_network: Tri) -> Tri:
+    """Coverage of pods on the node's network, given that of pods."""
+    return covered if covered is Tri.NO or host_network is Tri.YES else host_network
