@@ -14,6 +14,7 @@ M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
 _MAX_SIZE = 4 * 1024 * 1024
 _MAX_ERRORS = 20
+_MAX_DEPTH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,6 @@ def parse_strict(text: str, name: str, model: type[M]) -> Located[M]:
         raw = _value(node, (), lines, name) if node is not None else None
     except yaml.YAMLError as error:
         raise UserError(f"{name}:{_problem_line(error)}: expected YAML: {_problem(error)}") from None
-    except RecursionError:
-        raise UserError(f"{name}: nested too deeply") from None
     if not isinstance(raw, dict):
         raise UserError(f"{name}:1: expected a mapping of fields ({', '.join(model.model_fields)})")
     try:
@@ -54,7 +53,11 @@ def parse_strict(text: str, name: str, model: type[M]) -> Located[M]:
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise UserError(f"{name}: nested deeper than {_MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
             line = event.start_mark.line + 1 if event.start_mark else 1
             raise UserError(f"{name}:{line}: aliases are not allowed here")
