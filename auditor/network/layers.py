@@ -15,8 +15,15 @@ class Layer(Protocol):
     enforcement is judged.
     """
 
-    names: tuple[str, ...]
-    kinds: tuple[KindKey, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Enforcement ids."""
+        ...
+
+    @property
+    def kinds(self) -> tuple[KindKey, ...]:
+        """The kinds it reads."""
+        ...
 
     def compile(self, cluster: Cluster, universe: Universe) -> CompiledLayer:
         """Compile every object of its kinds. Bad objects never raise: they become `problems`, and their effect unsure."""

@@ -166,14 +166,14 @@ class PolicyProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyFacts:
-    """For reports: what a policy selects. `inert` says why it has no effect at all (staged, dry-run), else None."""
+class PolicyEntry:
+    """One policy object and whom it selects, for reports. `inert` says why it has no effect at all, else None."""
 
     object: str
     layer: str
-    selected: tuple[str, ...]
-    directions: tuple[Direction, ...]
     evidence_id: str
+    selected: Bits
+    directions: tuple[Direction, ...]
     inert: Cause | None = None
 
 
@@ -181,13 +181,15 @@ class PolicyFacts:
 class CompiledLayer:
     """Everything one policy system has to say.
 
-    `tiers` replace equally named ones of the same gate (Calico reads their order and default action). `facts` have one
-    entry for each policy object, inert and invalid ones included (`selected` empty where unknown).
+    `tiers` replace equally named ones of the same gate (Calico reads their order and default action). `entries` has
+    one for each policy object, inert and invalid ones included. `data_plane` of a mesh layer: the receivers at which a
+    proxy enforces it; `may` where that is unknown, nothing enforces it elsewhere.
     """
 
     name: str
     policies: tuple[CompiledPolicy, ...] = ()
     tiers: tuple[Tier, ...] = ()
     problems: tuple[PolicyProblem, ...] = ()
-    facts: tuple[PolicyFacts, ...] = ()
+    entries: tuple[PolicyEntry, ...] = ()
     kinds: tuple[KindKey, ...] = field(default=())
+    data_plane: Match | None = None

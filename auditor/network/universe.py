@@ -150,6 +150,18 @@ class Universe:
             self._selected[key] = found
         return found
 
+    @cached_property
+    def _by_port_name(self) -> Mapping[str, Bits]:
+        index: dict[str, list[int]] = {}
+        for position in members(self.pods):
+            for name in {port.name for port in self.endpoints[position].ports if port.name}:
+                index.setdefault(name, []).append(position)
+        return {name: from_members(positions) for name, positions in index.items()}
+
+    def naming(self, port_name: str) -> Bits:
+        """The pods that have a port of that name."""
+        return self._by_port_name.get(port_name, 0)
+
     # -- namespaces -----------------------------------------------------------------------------------------------
 
     @cached_property
@@ -222,29 +234,42 @@ class Universe:
         return Match(must, may)
 
     @cached_property
-    def _on_node(self) -> Mapping[str, Bits]:
-        """Who uses the network of each node: the node itself, and endpoints with hostNetwork."""
-        first = len(self.endpoints)
-        found = {node.name: 1 << (first + i) for i, node in enumerate(self.nodes)}
-        for position in members(self.host_network):
-            for name in self.endpoints[position].node_names:
-                found[name] |= 1 << position
-        return found
+    def _node_sharing(self) -> Mapping[str, tuple[Bits, Bits]]:
+        """For each node: who uses its network (itself, endpoints with hostNetwork), and the pods on it."""
+        network: dict[str, list[int]] = {}
+        pods: dict[str, list[int]] = {}
+        for position, endpoint in enumerate(self.endpoints):
+            for name in endpoint.node_names:
+                (network if endpoint.host_network else pods).setdefault(name, []).append(position)
+        for position, node in enumerate(self.nodes, len(self.endpoints)):
+            network.setdefault(node.name, []).append(position)
+        return {
+            name: (from_members(network.get(name, ())), from_members(pods.get(name, ())))
+            for name in {*network, *pods}
+        }
 
     @cached_property
     def _unplaced(self) -> Bits:
-        """Endpoints with hostNetwork of which no node is known."""
-        return from_members(i for i in members(self.host_network) if not self.endpoints[i].node_names)
+        """Endpoints of which no node is known."""
+        return from_members(i for i, endpoint in enumerate(self.endpoints) if not endpoint.node_names)
 
     def own_node(self, position: int) -> Match:
-        """For a pod: who shares its node's network and is exempt from policy; `may` where the placement is unknown."""
-        names = self.endpoints[position].node_names
+        """Who shares a node with a peer, so that policy does not apply between the two (point 10).
+
+        For a pod: the users of its node's network; for those: the pods on the node. `may`: the placement is unknown.
+        """
+        peer = self.peers[position]
+        if isinstance(peer, External):
+            return NO_MATCH
+        is_pod = bool(self.pods >> position & 1)
+        names = peer.node_names if isinstance(peer, Endpoint) else {peer.name}
+        others = self.host_network | self.hosts if is_pod else self.pods
         if not names:
-            return Match(0, self.host_network | self.hosts)
+            return Match(0, others)
         must = 0
         for name in names:
-            must |= self._on_node.get(name, 0)
-        return Match(must, self._unplaced & ~must)
+            must |= self._node_sharing[name][0 if is_pod else 1]
+        return Match(must, others & self._unplaced & ~must)
 
     # -- addresses ------------------------------------------------------------------------------------------------
 

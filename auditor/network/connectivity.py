@@ -1,0 +1,246 @@
+"""Which peer can reach which, on which ports, by which rules: the facade over universe, layers and data path."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+from auditor.inventory.cluster import Cluster
+from auditor.inventory.endpoints import Endpoint
+from auditor.inventory.services import Services
+from auditor.model.kinds import NAMESPACE, NODE, POD, KindKey
+from auditor.model.verdict import Cause, Reach, RuleRef
+from auditor.network.addresses import External
+from auditor.network.bits import members
+from auditor.network.columns import Columns
+from auditor.network.datapath import Datapath
+from auditor.network.decisions import Decider
+from auditor.network.enforcement import Enforcement, LayerEnforcement
+from auditor.network.isolation import judge_isolation
+from auditor.network.judgement import Basis, Judge
+from auditor.network.pairs import Column, Masks, exempt, group_peers, join_columns
+from auditor.network.ports import PortSet
+from auditor.network.reach import Because, Connection, Decision, Flows, Isolation, PolicyFacts
+from auditor.network.registry import LAYERS
+from auditor.network.representation import CompiledLayer, Direction, PolicyProblem
+from auditor.network.resolution import resolve_peer
+from auditor.network.support import NETWORK_LAYERS
+from auditor.network.universe import Peer, Universe
+
+READS: tuple[KindKey, ...] = (NAMESPACE, POD, NODE, *(kind for layer in LAYERS for kind in layer.kinds))
+"""Every kind that reachability depends on."""
+
+
+class Connectivity:
+    """Reachability over all policy systems of a cluster. Cheap to construct; everything is computed when asked for.
+
+    `externals` are the scope file's networks: (name, CIDRs). `services` map names to pods; policies never look at them.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        endpoints: Sequence[Endpoint],
+        services: Services | None = None,
+        externals: Sequence[tuple[str, Sequence[str]]] = (),
+    ) -> None:
+        self.cluster = cluster
+        self.services = services
+        self._endpoints = endpoints
+        self._named = externals
+        self._columns: dict[tuple[Direction, Basis], Columns] = {}
+
+    # -- what there is ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def universe(self) -> Universe:
+        """All peers as bits."""
+        return Universe(self.cluster, self._endpoints, self._named)
+
+    @cached_property
+    def _compiled(self) -> tuple[CompiledLayer, ...]:
+        return tuple(layer.compile(self.cluster, self.universe) for layer in LAYERS)
+
+    @cached_property
+    def _enforcement(self) -> Enforcement:
+        subjects = {policy.layer for layer in self._compiled for policy in layer.policies}
+        proxies = {
+            name: name in subjects for layer in LAYERS for name in layer.names if name not in NETWORK_LAYERS
+        }
+        return Enforcement(self.universe, [name for layer in LAYERS for name in layer.names], proxies)
+
+    @cached_property
+    def _datapath(self) -> Datapath:
+        return Datapath(self._compiled, len(self.universe.peers), self._enforcement.marked)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return Judge(self._datapath, self._enforcement, self.universe.everything)
+
+    @cached_property
+    def _decider(self) -> Decider:
+        return Decider(self.universe, self._judge)
+
+    @property
+    def enforcement(self) -> tuple[LayerEnforcement, ...]:
+        """For each layer whether something enforces it."""
+        return self._enforcement.report
+
+    @property
+    def externals(self) -> tuple[External, ...]:
+        """The disjoint address ranges outside the cluster that some rule or scope network tells apart."""
+        return self.universe.externals
+
+    @cached_property
+    def policy_problems(self) -> tuple[PolicyProblem, ...]:
+        """Invalid and unsupported policies; what they could change is indeterminate."""
+        return tuple(sorted(problem for layer in self._compiled for problem in layer.problems))
+
+    @cached_property
+    def policies(self) -> tuple[PolicyFacts, ...]:
+        """Every policy object with the endpoints it selects, sorted by object."""
+        facts = (
+            PolicyFacts(
+                object=entry.object,
+                layer=entry.layer,
+                selected=tuple(self.universe.peers[i].id for i in members(entry.selected)),
+                directions=entry.directions,
+                evidence_id=entry.evidence_id,
+                inert=entry.inert,
+            )
+            for layer in self._compiled
+            for entry in layer.entries
+        )
+        return tuple(sorted(facts, key=lambda fact: (fact.object, fact.layer)))
+
+    def resolve(self, text: str) -> Peer:
+        """`namespace/pod`, an endpoint's id, an address, `internet`, a network. Raises LookupError with candidates."""
+        return resolve_peer(self.universe, text)
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def allows(self, source: Peer, destination: Peer, port: int, protocol: str = "TCP") -> Decision:
+        """Whether one port is reachable, with the chain of rules that decide. ICMP: port is type * 256 + code."""
+        positions = self.universe.position(source), self.universe.position(destination)
+        return self._decider.decide(*positions, port, protocol)
+
+    def connection(self, source: Peer, destination: Peer, basis: Basis = Basis.ENFORCED) -> Connection:
+        """All ports of one pair at once."""
+        s, d = self.universe.position(source), self.universe.position(destination)
+        return self._connection(s, d, self._decider.masks(s, d, basis), basis)
+
+    def into(
+        self, destination: Peer, sources: Iterable[Peer] | None = None, basis: Basis = Basis.ENFORCED
+    ) -> list[Connection]:
+        """Everything that may reach a peer (itself left out), in the universe's order; what is denied has no entry."""
+        d = self.universe.position(destination)
+        found = self._groups(d, Direction.INGRESS, sources, basis)
+        pairs = sorted((s, masks) for peers, masks in found for s in members(peers))
+        return [self._connection(s, d, masks, basis) for s, masks in pairs]
+
+    def out_of(
+        self, source: Peer, destinations: Iterable[Peer] | None = None, basis: Basis = Basis.ENFORCED
+    ) -> list[Connection]:
+        """Everything that a peer may reach (itself left out), in the universe's order."""
+        s = self.universe.position(source)
+        found = self._groups(s, Direction.EGRESS, destinations, basis)
+        pairs = sorted((d, masks) for peers, masks in found for d in members(peers))
+        return [self._connection(s, d, masks, basis) for d, masks in pairs]
+
+    def flows_into(
+        self, destination: Peer, sources: Iterable[Peer] | None = None, basis: Basis = Basis.ENFORCED
+    ) -> list[Flows]:
+        """`into`, with sources that fare alike joined: the cost follows the number of groups."""
+        d = self.universe.position(destination)
+        found = self._groups(d, Direction.INGRESS, sources, basis)
+        return [
+            self._flows(peers, (destination,), *self._because((next(members(bits)), d), masks, basis), masks)
+            for bits, masks in found
+            if (peers := tuple(self.universe.of(bits)))
+        ]
+
+    def isolation(self, endpoint: Endpoint, direction: Direction | str) -> Isolation:
+        """Whether what no rule mentions is denied."""
+        return judge_isolation(self.universe, self._judge, endpoint, Direction(direction))
+
+    def matrix(self, basis: Basis = Basis.ENFORCED) -> Iterator[tuple[list[Peer], Column]]:
+        """All pairs: destinations that fare alike, with the cells of all sources by verdict.
+
+        Without the exceptions for a pod itself and its own node, which `into` and `connection` apply pair by pair.
+        """
+        outward = self._transposed(Direction.EGRESS, basis)
+        groups: dict[object, list[int]] = {}
+        for position in range(len(self.universe.peers)):
+            key = (self._datapath.class_of(position, Direction.INGRESS), outward.key(position))
+            groups.setdefault(key, []).append(position)
+        for positions in groups.values():
+            inward = self._judge.of(positions[0], Direction.INGRESS, basis)
+            column = join_columns(inward.parts, outward.at(positions[0]))
+            yield [self.universe.peers[position] for position in positions], column
+
+    def ports(self, mask: int) -> PortSet:
+        """The port set behind a mask of `matrix`."""
+        return self._datapath.table.ports(mask)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _transposed(self, direction: Direction, basis: Basis) -> Columns:
+        found = self._columns.get((direction, basis))
+        if found is None:
+            found = Columns(self._judge, direction, basis, len(self.universe.peers))
+            self._columns[direction, basis] = found
+        return found
+
+    def _groups(
+        self, position: int, direction: Direction, others: Iterable[Peer] | None, basis: Basis
+    ) -> list[tuple[int, Masks]]:
+        """The other ends of a peer, grouped by their masks. `direction` is that of the peer's own policies."""
+        opposite = Direction.EGRESS if direction is Direction.INGRESS else Direction.INGRESS
+        own = self._judge.of(position, direction, basis).parts
+        column = join_columns(own, self._transposed(opposite, basis).at(position))
+        near = self.universe.own_node(position)
+        column = exempt(column, self._datapath.table.full, near.must, near.may)
+        among = self.universe.everything
+        if others is not None:
+            among = sum(1 << p for p in {self.universe.position(peer) for peer in others})
+        return list(group_peers(column, among & ~(1 << position)))
+
+    def _connection(self, source: int, destination: int, masks: Masks, basis: Basis) -> Connection:
+        peers = self.universe.peers
+        conditional, indeterminate = self._because((source, destination), masks, basis)
+        return Connection(
+            source=peers[source],
+            destination=peers[destination],
+            allowed=self.ports(masks[0]),
+            conditional=conditional,
+            indeterminate=indeterminate,
+            declared_not_enforced=self.ports(masks[3]),
+            witness=lambda: self._witness(source, destination, masks),
+        )
+
+    def _because(self, pair: tuple[int, int], masks: Masks, basis: Basis) -> tuple[Because, Because]:
+        if not masks[1] and not masks[2]:
+            return (), ()
+        found = self._decider.causes(*pair, masks, basis)
+        return tuple(tuple((self.ports(mask), why) for mask, why in part) for part in found)  # type: ignore[return-value]
+
+    def _flows(
+        self,
+        sources: tuple[Peer, ...],
+        destinations: tuple[Peer, ...],
+        conditional: Because,
+        indeterminate: Because,
+        masks: Masks,
+    ) -> Flows:
+        return Flows(
+            sources=sources,
+            destinations=destinations,
+            allowed=self.ports(masks[0]),
+            conditional=conditional,
+            indeterminate=indeterminate,
+            declared_not_enforced=self.ports(masks[3]),
+        )
+
+    def _witness(self, source: int, destination: int, masks: Masks) -> tuple[RuleRef, ...]:
+        return self._decider.witness(source, destination, masks)
+
+
+__all__ = ["READS", "Basis", "Cause", "Connectivity", "Reach"]

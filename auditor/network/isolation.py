@@ -1,0 +1,76 @@
+"""Whether an endpoint is isolated: what no rule mentions is denied (connectivity.md 1, 5, 15)."""
+
+from auditor.inventory.endpoints import Endpoint
+from auditor.model.verdict import Cause, RuleRef, Tri
+from auditor.network.bits import from_members
+from auditor.network.cells import Cells
+from auditor.network.datapath import Step
+from auditor.network.enforcement import Status
+from auditor.network.judgement import Basis, Judge, Verdicts
+from auditor.network.reach import Isolation
+from auditor.network.reasons import cause
+from auditor.network.representation import Action, Direction
+from auditor.network.universe import Universe
+
+
+def judge_isolation(universe: Universe, judge: Judge, endpoint: Endpoint, direction: Direction) -> Isolation:
+    """The isolation of an endpoint; one on its node's network is never isolated by policies for pods."""
+    position = universe.position(endpoint)
+    if endpoint.host_network:
+        why = cause("host-network", endpoint=endpoint.id)
+        return Isolation(endpoint, direction, Tri.NO, Tri.NO, (), (), why)
+    datapath = judge.datapath
+    steps = datapath.steps_for(datapath.class_of(position, direction), direction)
+    declared = _isolated(judge.of(position, direction, Basis.DECLARED))
+    effective = _isolated(judge.of(position, direction, Basis.ENFORCED))
+    refs = {RuleRef(s.policy.object, "spec", s.policy.evidence_id) for s in steps}
+    return Isolation(
+        endpoint=endpoint,
+        direction=direction,
+        declared=declared,
+        effective=effective,
+        policies=tuple(sorted(refs)),
+        opens=_opening(universe, judge, steps, position),
+        cause=_cause(judge, steps, position, declared, effective),
+    )
+
+
+def _isolated(verdicts: Verdicts) -> Tri:
+    """Yes when nothing falls through to the default; unknown when that only may happen."""
+    if not verdicts.fallen:
+        return Tri.YES
+    return Tri.NO if verdicts.fallen - verdicts.indeterminate else Tri.UNKNOWN
+
+
+def _opening(universe: Universe, judge: Judge, steps: list[Step], position: int) -> tuple[RuleRef, ...]:
+    public = from_members(
+        universe.position(external) for external in universe.externals if not external.is_private
+    )
+    families = [bits for bits in (universe.pods, public) if bits]
+    found = set()
+    for step in steps:
+        for rule in step.directed.rules:
+            cells = judge.datapath.cells(rule, position, unsure=False)
+            if rule.action is Action.ALLOW and _covers_any(cells, families):
+                found.add(rule.ref)
+    return tuple(sorted(found))
+
+
+def _covers_any(cells: Cells, families: list[int]) -> bool:
+    return any(not bits & ~peers for _, peers in cells.parts for bits in families)
+
+
+def _cause(judge: Judge, steps: list[Step], position: int, declared: Tri, effective: Tri) -> Cause | None:
+    if effective is Tri.YES:
+        return None
+    for step in steps:
+        layer = step.policy.layer
+        status = judge.enforcement.status(layer, position)
+        if declared is not Tri.NO and status is Status.UNKNOWN:
+            return judge.enforcement.unknown_cause(layer, position)
+        if declared is Tri.YES and status is not Status.ENFORCED:
+            return judge.enforcement.why(layer, position)
+    unsure = [step.directed.why for step in steps if step.directed.why is not None]
+    if effective is Tri.UNKNOWN and unsure:
+        return unsure[0]
+    return cause("nothing-matches" if steps else "not-selected")
