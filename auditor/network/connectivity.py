@@ -22,7 +22,6 @@ from auditor.network.reach import Because, Connection, Decision, Flows, Isolatio
 from auditor.network.registry import LAYERS
 from auditor.network.representation import CompiledLayer, Direction, PolicyProblem
 from auditor.network.resolution import resolve_peer
-from auditor.network.support import NETWORK_LAYERS
 from auditor.network.universe import Peer, Universe
 
 READS: tuple[KindKey, ...] = (NAMESPACE, POD, NODE, *(kind for layer in LAYERS for kind in layer.kinds))
@@ -61,10 +60,7 @@ class Connectivity:
 
     @cached_property
     def _enforcement(self) -> Enforcement:
-        subjects = {policy.layer for layer in self._compiled for policy in layer.policies}
-        proxies = {
-            name: name in subjects for layer in LAYERS for name in layer.names if name not in NETWORK_LAYERS
-        }
+        proxies = {layer.name: layer.data_plane for layer in self._compiled if layer.data_plane is not None}
         return Enforcement(self.universe, [name for layer in LAYERS for name in layer.names], proxies)
 
     @cached_property

@@ -11,7 +11,7 @@ from auditor.model.verdict import Cause
 from auditor.network.agents import Agent, find_agents, runs_flannel
 from auditor.network.bits import from_members
 from auditor.network.reasons import cause, sentence
-from auditor.network.representation import Bits
+from auditor.network.representation import NO_MATCH, Bits, Match
 from auditor.network.support import NETWORK_LAYERS, Support
 from auditor.network.universe import Universe
 
@@ -48,17 +48,22 @@ class _Judged:
     status: Status
     report: LayerEnforcement
     exposed: Bits
+    doubtful: Bits = 0
 
 
 class Enforcement:
     """The enforcement of every layer, and per subject: a pod on a node without the agent is not protected."""
 
-    def __init__(self, universe: Universe, layers: Sequence[str], in_data_plane: Mapping[str, bool]) -> None:
+    def __init__(self, universe: Universe, layers: Sequence[str], in_data_plane: Mapping[str, Match]) -> None:
         self._universe = universe
         self._agents = find_agents(universe.cluster, [node.name for node in universe.nodes])
         self._layers: dict[str, _Judged] = {}
         for layer in layers:
-            judged = self._network(layer) if layer in NETWORK_LAYERS else _mesh(layer, in_data_plane)
+            judged = (
+                self._network(layer)
+                if layer in NETWORK_LAYERS
+                else _mesh(layer, in_data_plane.get(layer, NO_MATCH), universe)
+            )
             self._layers[layer] = judged
 
     @property
@@ -69,18 +74,23 @@ class Enforcement:
     @property
     def marked(self) -> tuple[Bits, ...]:
         """Subject sets whose enforcement differs from that of the others."""
-        return tuple(dict.fromkeys(entry.exposed for entry in self._layers.values() if entry.exposed))
+        sets = (bits for entry in self._layers.values() for bits in (entry.exposed, entry.doubtful))
+        return tuple(dict.fromkeys(bits for bits in sets if bits))
 
     def status(self, layer: str, subject: int) -> Status:
         """The enforcement of a layer for one subject."""
         entry = self._layers[layer]
         if entry.status is Status.ENFORCED and entry.exposed >> subject & 1:
             return Status.NOT_ENFORCED
+        if entry.status is Status.ENFORCED and entry.doubtful >> subject & 1:
+            return Status.UNKNOWN
         return entry.status
 
     def why(self, layer: str, subject: int) -> Cause:
         """Why a layer is not enforced for a subject."""
         entry = self._layers[layer]
+        if layer not in NETWORK_LAYERS:
+            return cause("not-enforced", layer=layer, why=sentence(cause("unenforced.no-data-plane")))
         if entry.status is Status.ENFORCED:
             nodes = ", ".join(entry.report.except_nodes)
             return cause("not-enforced-on-node", layer=layer, node=nodes)
@@ -88,9 +98,10 @@ class Enforcement:
 
     def unknown_cause(self, layer: str, subject: int) -> Cause:
         """Why it is unknown whether a layer is enforced."""
-        return cause(
-            "indeterminate.enforcement-unknown", layer=layer, why=sentence(self._layers[layer].report.cause)
-        )
+        entry = self._layers[layer]
+        mesh = layer not in NETWORK_LAYERS
+        why = cause("unknown.data-plane") if mesh else entry.report.cause
+        return cause("indeterminate.enforcement-unknown", layer=layer, why=sentence(why))
 
     def _network(self, layer: str) -> _Judged:
         supporting = [(agent, agent.support(layer)) for agent in self._agents.found]
@@ -146,10 +157,13 @@ class Enforcement:
         return _Judged(status, LayerEnforcement(layer, said.value, by, (), evidence, why), 0)
 
 
-def _mesh(layer: str, in_data_plane: Mapping[str, bool]) -> _Judged:
-    """Mesh authorization compiles only receivers in the data plane, so what it selects is enforced by their proxies."""
-    enforced = in_data_plane.get(layer, False)
-    status = Status.ENFORCED if enforced else Status.NOT_ENFORCED
-    why = cause("enforced.proxies" if enforced else "unenforced.no-data-plane")
-    by = layer.split("-", 1)[0] if enforced else None
-    return _Judged(status, LayerEnforcement(layer, status.value, by, (), (), why), 0)
+def _mesh(layer: str, receivers: Match, universe: Universe) -> _Judged:
+    """Proxies enforce mesh authorization, each at its own pod: nothing does where a pod has none (connectivity.md 33)."""
+    status, code = Status.NOT_ENFORCED, "unenforced.no-data-plane"
+    if receivers.any:
+        status, code = Status.ENFORCED, "enforced.proxies"
+    said = Status.UNKNOWN if receivers.may and not receivers.must else status
+    why = cause("unknown.data-plane" if said is Status.UNKNOWN else code)
+    by = layer.split("-", 1)[0] if said is Status.ENFORCED else None
+    report = LayerEnforcement(layer, said.value, by, (), (), why)
+    return _Judged(status, report, universe.everything & ~receivers.any, receivers.may)

@@ -1,7 +1,10 @@
 """The policy systems that make up the data path."""
 
 from auditor.model.kinds import kind_key
+from auditor.network.calico import CalicoLayer
+from auditor.network.cilium import CiliumLayer
 from auditor.network.layers import Layer
+from auditor.network.mesh_authorization_istio import IstioAuthorizationLayer
 from auditor.network.network_policy import NetworkPolicyLayer
 from auditor.network.unsupported import UnsupportedLayer
 
@@ -12,25 +15,9 @@ LAYERS: tuple[Layer, ...] = (
     UnsupportedLayer("admin-network-policy", (kind_key(_POLICY_API, "AdminNetworkPolicy"),)),
     UnsupportedLayer("baseline-admin-network-policy", (kind_key(_POLICY_API, "BaselineAdminNetworkPolicy"),)),
     UnsupportedLayer("cluster-network-policy", (kind_key(_POLICY_API, "ClusterNetworkPolicy"),)),
-    UnsupportedLayer(
-        "calico",
-        (
-            kind_key("projectcalico.org", "GlobalNetworkPolicy"),
-            kind_key("projectcalico.org", "NetworkPolicy"),
-        ),
-    ),
-    UnsupportedLayer(
-        "cilium",
-        (
-            kind_key("cilium.io", "CiliumClusterwideNetworkPolicy"),
-            kind_key("cilium.io", "CiliumNetworkPolicy"),
-        ),
-    ),
-    UnsupportedLayer(
-        "istio-authorization",
-        (kind_key("security.istio.io", "AuthorizationPolicy"),),
-        gate="istio-authorization",
-    ),
+    CalicoLayer(),
+    CiliumLayer(),
+    IstioAuthorizationLayer(),
     UnsupportedLayer(
         "linkerd-authorization",
         (kind_key("policy.linkerd.io", "Server"), kind_key("policy.linkerd.io", "AuthorizationPolicy")),

@@ -91,7 +91,7 @@ class Universe:
         for kind in cluster.kinds():
             if kind.group in POLICY_GROUPS:
                 for obj in cluster.all(kind):
-                    blocks.update(find_networks(obj.body.get("spec")))
+                    blocks.update(find_networks([obj.body.get("spec"), obj.body.get("specs")]))
         if 6 not in self._families(cluster) and not any(
             b.version == 6 for b in blocks - {*PRIVATE_NETWORKS, *ROOTS}
         ):
