@@ -45,7 +45,8 @@ def _read(obj: KubeObject) -> InjectorConfig:
     data = mapping_at(obj.body, "data")
     config, values = read_mapping(data.get("config")), read_mapping(data.get("values"))
     proxy = mapping_at(values or {}, "global", "proxy")
-    policy = "enabled" if config is None and "config" not in data else (config or {}).get("policy", "enabled")
+    unreadable = config is None and "config" in data
+    policy = None if unreadable else (config or {}).get("policy", "enabled")
     known = {"enabled": True, "disabled": False}
     return InjectorConfig(
         by_default=known.get(policy) if isinstance(policy, str) else None,
