@@ -1,0 +1,156 @@
+"""Measure the reachability engine on generated clusters: `python -m benchmarks.connectivity [pods ...]`.
+
+Prints, for each size, the processor time of loading, of all pairs with their port sets, of point queries, and the peak
+memory. A cluster has one policy for every five pods, distinct labels for each application, named and numbered ports,
+egress limits, address blocks, and network agents on every node.
+"""
+
+import random
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from auditor.inventory.cluster import Cluster
+from auditor.inventory.endpoints import list_endpoints
+from auditor.model.evidence import Claim, Snapshot
+from auditor.model.kinds import KNOWN_KINDS, normalised_key
+from auditor.model.objects import KubeObject, ObjectId
+from auditor.network.connectivity import Connectivity
+
+_PODS_PER_NAMESPACE = 50
+_PODS_PER_NODE = 100
+_PODS_PER_POLICY = 5
+_PORTS = (80, 443, 5432, 6379, 8080, 8443, 9090, 9092)
+
+
+def generate(pods: int, seed: int = 7) -> Iterator[dict[str, Any]]:
+    """Raw objects of a cluster: two pods to an application, applications in namespaces of several tiers."""
+    chance = random.Random(seed)
+    spaces = max(1, pods // _PODS_PER_NAMESPACE)
+    nodes = max(1, pods // _PODS_PER_NODE)
+    for number in range(spaces):
+        labels = {"tier": f"t{number % 5}", "team": f"team-{number % 20}"}
+        yield _object("v1", "Namespace", f"ns-{number}", "", labels)
+    for number in range(nodes):
+        yield _object("v1", "Node", f"node-{number}", "", {"zone": f"z{number % 3}"})
+        yield _agent(f"node-{number}")
+    for number in range(pods):
+        yield _pod(number, number % spaces, number % nodes, chance)
+    for number in range(pods // _PODS_PER_POLICY):
+        yield _policy(number, number % spaces, spaces, pods, chance)
+
+
+def _object(version: str, kind: str, name: str, space: str, labels: dict[str, str]) -> dict[str, Any]:
+    metadata = {"name": name, "labels": labels, **({"namespace": space} if space else {})}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+def _agent(node: str) -> dict[str, Any]:
+    pod = _object("v1", "Pod", f"kube-router-{node}", "kube-system", {"k8s-app": "kube-router"})
+    pod["metadata"]["ownerReferences"] = [
+        {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "kube-router", "controller": True}
+    ]
+    containers = [{"name": "kube-router", "image": "kube-router:v2.5.0"}]
+    pod["spec"] = {"hostNetwork": True, "nodeName": node, "containers": containers}
+    pod["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    return pod
+
+
+def _pod(number: int, space: int, node: int, chance: random.Random) -> dict[str, Any]:
+    application = number // 2
+    labels = {"app": f"app-{application}", "role": f"role-{application % 7}", "version": f"v{number % 2}"}
+    pod = _object("v1", "Pod", f"pod-{number}", f"ns-{space}", labels)
+    port = chance.choice(_PORTS)
+    pod["spec"] = {
+        "nodeName": f"node-{node}",
+        "containers": [{"name": "main", "image": "x", "ports": [{"name": "http", "containerPort": port}]}],
+    }
+    address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+    pod["status"] = {"phase": "Running", "podIPs": [{"ip": address}]}
+    return pod
+
+
+def _policy(number: int, space: int, spaces: int, pods: int, chance: random.Random) -> dict[str, Any]:
+    policy = _object("networking.k8s.io/v1", "NetworkPolicy", f"policy-{number}", f"ns-{space}", {})
+    every = number < spaces
+    chosen = {} if every else {"matchLabels": {"role": f"role-{chance.randrange(7)}"}}
+    rules = [{"from": [_peer(pods, chance) for _ in range(2)], "ports": _ports(chance)} for _ in range(2)]
+    spec: dict[str, Any] = {"podSelector": chosen, "policyTypes": ["Ingress"]}
+    spec["ingress"] = [] if every else rules
+    if number % 3 == 0:
+        spec["policyTypes"] = ["Ingress", "Egress"]
+        spec["egress"] = [
+            {"to": [_peer(pods, chance), {"ipBlock": {"cidr": f"203.0.{number % 256}.0/24"}}]},
+            {"ports": [{"protocol": "UDP", "port": 53}]},
+        ]
+    policy["spec"] = spec
+    return policy
+
+
+def _peer(pods: int, chance: random.Random) -> dict[str, Any]:
+    kind = chance.randrange(4)
+    if kind == 0:
+        return {"podSelector": {"matchLabels": {"app": f"app-{chance.randrange(max(1, pods // 2))}"}}}
+    if kind == 1:
+        return {"namespaceSelector": {"matchLabels": {"team": f"team-{chance.randrange(20)}"}}}
+    expressions = [{"key": "role", "operator": "In", "values": [f"role-{chance.randrange(7)}", "role-0"]}]
+    tier = {"matchLabels": {"tier": f"t{chance.randrange(5)}"}}
+    return {"namespaceSelector": tier, "podSelector": {"matchExpressions": expressions}}
+
+
+def _ports(chance: random.Random) -> list[dict[str, Any]]:
+    if chance.random() < 0.2:
+        return [{"port": "http"}]
+    return [{"protocol": "TCP", "port": port} for port in chance.sample(_PORTS, 2)]
+
+
+def read(raw: dict[str, Any]) -> KubeObject:
+    """A raw object as a collector gives it."""
+    key, version = normalised_key(raw["apiVersion"], raw["kind"])
+    metadata = raw["metadata"]
+    identity = ObjectId(key.group, key.kind, metadata.get("namespace", ""), metadata["name"])
+    return KubeObject(identity, version, raw, str(identity), "generated", metadata["labels"])
+
+
+def measure(pods: int) -> None:
+    """Print one line of figures."""
+    claims = tuple(Claim(key, None, "", "generated", "generated") for key in KNOWN_KINDS)
+    snapshot = Snapshot(tuple(read(raw) for raw in generate(pods)), claims)
+    start = time.process_time()
+    cluster = Cluster(snapshot)
+    endpoints = list_endpoints(cluster)
+    indexed = time.process_time()
+    connectivity = Connectivity(cluster, endpoints)
+    rows = pairs = 0
+    for destinations, column in connectivity.matrix():
+        for part in column:
+            for mask, sources in part.parts:
+                connectivity.ports(mask)
+                rows += 1
+                pairs += len(destinations) * sources.bit_count()
+    joined = time.process_time()
+    queries = _query(connectivity)
+    print(
+        f"{pods:6d} pods {pods // _PODS_PER_POLICY:5d} policies | index {indexed - start:6.2f} s"
+        f" | all pairs {joined - indexed:6.2f} s, {rows} rows, {pairs} reachable"
+        f" | point query {queries * 1000:6.2f} ms"
+        f" | peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:6.0f} MB",
+        flush=True,
+    )
+
+
+def _query(connectivity: Connectivity) -> float:
+    chance = random.Random(3)
+    peers = connectivity.universe.endpoints
+    count = 200
+    start = time.process_time()
+    for _ in range(count):
+        connectivity.allows(chance.choice(peers), chance.choice(peers), 8080, "TCP")
+    return (time.process_time() - start) / count
+
+
+if __name__ == "__main__":
+    for size in [int(text) for text in sys.argv[1:]] or [1000, 2000, 5000, 10000, 20000]:
+        measure(size)
