@@ -18,7 +18,7 @@ def judge_isolation(universe: Universe, judge: Judge, endpoint: Endpoint, direct
     position = universe.position(endpoint)
     if endpoint.host_network:
         why = cause("host-network", endpoint=endpoint.id)
-        return Isolation(endpoint, direction, Tri.NO, Tri.NO, (), (), why)
+        return Isolation(endpoint, direction, Tri.NO, Tri.NO, (), (), (), why)
     datapath = judge.datapath
     steps = datapath.steps_for(datapath.class_of(position, direction), direction)
     declared = _isolated(judge.of(position, direction, Basis.DECLARED))
@@ -30,7 +30,8 @@ def judge_isolation(universe: Universe, judge: Judge, endpoint: Endpoint, direct
         declared=declared,
         effective=effective,
         policies=tuple(sorted(refs)),
-        opens=_opening(universe, judge, steps, position),
+        opens=_opening(universe, judge, steps, position, every_port=False),
+        opens_entirely=_opening(universe, judge, steps, position, every_port=True),
         cause=_cause(judge, steps, position, declared, effective),
     )
 
@@ -42,22 +43,34 @@ def _isolated(verdicts: Verdicts) -> Tri:
     return Tri.NO if verdicts.fallen - verdicts.indeterminate else Tri.UNKNOWN
 
 
-def _opening(universe: Universe, judge: Judge, steps: list[Step], position: int) -> tuple[RuleRef, ...]:
+def _opening(
+    universe: Universe, judge: Judge, steps: list[Step], position: int, every_port: bool
+) -> tuple[RuleRef, ...]:
     public = from_members(
         universe.position(external) for external in universe.externals if not external.is_private
     )
-    families = [bits for bits in (universe.pods, public) if bits]
+    spread = len({endpoint.namespace for endpoint in universe.endpoints}) > 1
+    families = [bits for bits in (universe.pods if spread else 0, public) if bits]
+    full = judge.datapath.table.full
     found = set()
     for step in steps:
         for rule in step.directed.rules:
             cells = judge.datapath.cells(rule, position, unsure=False)
-            if rule.action is Action.ALLOW and _covers_any(cells, families):
+            if rule.action is Action.ALLOW and _covers_any(cells, families, full if every_port else 0):
                 found.add(rule.ref)
     return tuple(sorted(found))
 
 
-def _covers_any(cells: Cells, families: list[int]) -> bool:
-    return any(not bits & ~peers for _, peers in cells.parts for bits in families)
+def _covers_any(cells: Cells, families: list[int], needed: int) -> bool:
+    """Whether all peers of a family get through: on the `needed` ports, or with 0 on any."""
+    for family in families:
+        ports = 0
+        for mask, peers in cells.parts:
+            if not family & ~peers:
+                ports |= mask
+        if ports and not needed & ~ports:
+            return True
+    return False
 
 
 def _cause(judge: Judge, steps: list[Step], position: int, declared: Tri, effective: Tri) -> Cause | None:

@@ -66,6 +66,16 @@ class PortSet:
             joined.setdefault(protocol, []).extend(pairs)
         return PortSet.of(joined)
 
+    def minus(self, other: "PortSet") -> "PortSet":
+        """What is in this set and not in the other. Taking ranges from `everything` leaves the protocols that have ports."""
+        if other.everything or not self:
+            return NOTHING
+        if not other.ranges:
+            return self
+        mine = PortSet.whole(*PORT_PROTOCOLS, *ICMP_PROTOCOLS).ranges if self.everything else self.ranges
+        taken = dict(other.ranges)
+        return PortSet.of({protocol: _cut(pairs, taken.get(protocol, ())) for protocol, pairs in mine})
+
     def contains(self, port: int, protocol: str) -> bool:
         """Whether one port (ICMP: type * 256 + code) is in the set."""
         pairs = dict(self.ranges).get(protocol, ())
@@ -97,6 +107,18 @@ def _merge(pairs: Iterable[Range]) -> tuple[Range, ...]:
         else:
             merged.append((low, high))
     return tuple(merged)
+
+
+def _cut(pairs: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
+    left = list(pairs)
+    for low, high in taken:
+        left = [
+            piece
+            for first, last in left
+            for piece in ((first, min(last, low - 1)), (max(first, high + 1), last))
+            if piece[0] <= piece[1]
+        ]
+    return left
 
 
 def _json_entry(protocol: str, pairs: tuple[Range, ...]) -> dict[str, Any]:

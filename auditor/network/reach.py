@@ -77,7 +77,8 @@ class Isolation:
 
     `declared`: as the policies say. `effective`: as far as something enforces them (UNKNOWN if that cannot be told).
     `policies` select the endpoint in this direction; `opens` are their rules that let every peer of a family through
-    (all pods, or all external addresses); `cause` says why `effective` isn't YES.
+    (all pods, or all external addresses) on some port, `opens_entirely` on every port; `cause` says why `effective`
+    isn't YES.
     """
 
     endpoint: Endpoint
@@ -86,6 +87,7 @@ class Isolation:
     effective: Tri
     policies: tuple[RuleRef, ...]
     opens: tuple[RuleRef, ...]
+    opens_entirely: tuple[RuleRef, ...]
     cause: Cause | None
 
 
