@@ -13,6 +13,7 @@ REASONS: dict[str, str] = {
     "selected-nothing-matches": "policies select the pod in this direction and none of their rules matches",
     "not-selected": "no policy of this layer selects the pod in this direction",
     "nothing-matches": "policies of this layer select the pod and none of their rules matches, so the next layer decides",
+    "not-reached": "an earlier layer has decided",
     "default-allow": "no layer decided, and Kubernetes allows what nothing denies",
     "no-subject": "{peer} is not subject to network policies: {why}",
     "own-node": "traffic between a pod and its own node ({node}) is exempt from policy",

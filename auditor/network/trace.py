@@ -1,7 +1,7 @@
 """Which rules decide for one subject and one peer, step by step: the witness behind a verdict."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from auditor.model.verdict import Cause, Reach, RuleRef
@@ -48,6 +48,30 @@ class _Walk:
         return self.enforcement.status(step.policy.layer, self.subject)
 
     def tier(self, steps: Sequence[Step]) -> Iterator[Event]:
+        if steps[0].tier.ambiguous:
+            for _, group in groupby(steps, key=lambda step: step.policy.order[0]):
+                yield from self._unordered(list(group))
+        else:
+            yield from self._in_order(steps)
+        yield from self._end(steps)
+        self.live, self.passed = self.live | self.passed, 0
+
+    def _unordered(self, group: Sequence[Step]) -> Iterator[Event]:
+        """Policies of equal priority: where they disagree, each of them may be the one that is applied."""
+        found: list[Event] = []
+        start = left = self.live
+        for step in group:
+            self.live = start
+            found.extend(self._in_order([step]))
+            left &= self.live
+        self.live = left
+        if len({event.rule.action for event in found if event.rule is not None}) > 1:
+            names = ", ".join(step.policy.object for step in group)
+            doubt = cause("indeterminate.equal-priority", policies=names)
+            found = [replace(event, unsure=event.unsure or doubt) for event in found]
+        yield from found
+
+    def _in_order(self, steps: Sequence[Step]) -> Iterator[Event]:
         for plain, group in groupby(
             ((step, rule) for step in steps for rule in step.directed.rules),
             key=lambda pair: pair[1].action is Action.ALLOW and pair[1].condition is None,
@@ -55,8 +79,6 @@ class _Walk:
             before = self.live
             for step, rule in group:
                 yield from self._rule(step, rule, before if plain else self.live)
-        yield from self._end(steps)
-        self.live, self.passed = self.live | self.passed, 0
 
     def _rule(self, step: Step, rule: Rule, open_: int) -> Iterator[Event]:
         status = self.status(step)
@@ -112,13 +134,15 @@ def layer_decisions(
     by_layer: dict[str, list[Event]] = {}
     for event in events:
         by_layer.setdefault(event.step.policy.layer, []).append(event)
-    selecting = {step.policy.layer for step in steps}
+    selecting = {step.policy.layer: step.tier.gate for step in steps}
+    decided = {event.step.tier.gate for event in events if _is_final(event)}
     found = []
     for layer in sorted(layers, key=lambda name: list(by_layer).index(name) if name in by_layer else 99):
         if layer in by_layer:
             found.append(_decision(layer, direction, by_layer[layer], enforcement, subject))
         else:
             code = "nothing-matches" if layer in selecting else "not-selected"
+            code = "not-reached" if selecting.get(layer) in decided else code
             found.append(LayerDecision(layer, direction, Reach.ALLOWED, (), cause(code)))
     return found
 
@@ -149,6 +173,12 @@ def _unenforced(verdict: Reach, event: Event, enforcement: Enforcement, subject:
         return Reach.INDETERMINATE, enforcement.unknown_cause(layer, subject)
     shown = Reach.DECLARED_NOT_ENFORCED if verdict is Reach.DENIED else Reach.ALLOWED
     return shown, enforcement.why(layer, subject)
+
+
+def _is_final(event: Event) -> bool:
+    """Whether the event ended the evaluation of its gate."""
+    certain = event.unsure is None and event.status is Status.ENFORCED
+    return certain and (event.rule is None or event.rule.action in (Action.ALLOW, Action.DENY))
 
 
 def _kind(event: Event) -> tuple[str, bool, Status]:

@@ -20,7 +20,7 @@ from tests.network.building import connect
 VARIABLE = "AUDITOR_REFERENCE_DATA"
 Ports = dict[str, tuple[tuple[int, int], ...]]
 Span = tuple[int, int]
-ALL: Ports = {protocol: ((1, 65535),) for protocol in PORT_PROTOCOLS}
+ALL: Ports = dict.fromkeys(PORT_PROTOCOLS, ((1, 65535),))
 
 
 def case_folders() -> list[Path]:

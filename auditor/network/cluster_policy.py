@@ -1,0 +1,400 @@
+"""AdminNetworkPolicy, BaselineAdminNetworkPolicy (v1alpha1) and ClusterNetworkPolicy (v1alpha2).
+
+connectivity.md 16-19; the field documentation of network-policy-api 0.1.8 and 0.2.0.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.inventory.cluster import Cluster
+from auditor.inventory.selectors import Selector, SelectorError, parse_selector
+from auditor.model.kinds import KindKey, kind_key
+from auditor.model.objects import KubeObject
+from auditor.model.verdict import Cause, RuleRef
+from auditor.network.addresses import AddressError, parse_network
+from auditor.network.cluster_policy_ports import parse_ports, parse_protocols
+from auditor.network.fields import FieldProblem, list_field, mapping_field
+from auditor.network.named_ports import PortChoice, port_terms
+from auditor.network.ports import EVERYTHING
+from auditor.network.reasons import cause
+from auditor.network.representation import (
+    ADMIN_TIER,
+    BASELINE_TIER,
+    NO_MATCH,
+    Action,
+    CompiledLayer,
+    CompiledPolicy,
+    Directed,
+    Direction,
+    Match,
+    PolicyEntry,
+    PolicyProblem,
+    Rule,
+    Term,
+    Tier,
+)
+from auditor.network.universe import Universe
+
+_GROUP = "policy.networking.k8s.io"
+_PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
+_ACTIONS = {"Allow": Action.ALLOW, "Accept": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS}
+_LABELS = cause("indeterminate.namespace-labels")
+_NODES = cause("indeterminate.node-labels")
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPolicyLayer:
+    """One of the three kinds. `actions` and `ports_field` are those of its API version; `tiered`: it names its tier."""
+
+    name: str
+    kind: KindKey
+    actions: tuple[str, ...]
+    ports_field: str
+    tier: Tier
+    tiered: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The enforcement id."""
+        return (self.name,)
+
+    @property
+    def kinds(self) -> tuple[KindKey, ...]:
+        """The one kind."""
+        return (self.kind,)
+
+    def compile(self, cluster: Cluster, universe: Universe) -> CompiledLayer:
+        """Compile every object of the kind; invalid ones make what they could change unsure."""
+        crowded = _with_unordered_baseline(cluster)
+        compiled = [_Compiler(self, obj, universe, crowded).compile() for obj in cluster.all(self.kind)]
+        policies = tuple(policy for policy, _, _ in compiled)
+        problems = [problem for _, _, found in compiled for problem in found]
+        return CompiledLayer(
+            name=self.name,
+            policies=policies,
+            problems=tuple(sorted([*problems, *_equal_priorities(policies)])),
+            entries=tuple(entry for _, entry, _ in compiled),
+            kinds=self.kinds,
+        )
+
+
+ADMIN_POLICY = ClusterPolicyLayer(
+    name="admin-network-policy",
+    kind=kind_key(_GROUP, "AdminNetworkPolicy"),
+    actions=("Allow", "Deny", "Pass"),
+    ports_field="ports",
+    tier=ADMIN_TIER,
+)
+BASELINE_POLICY = ClusterPolicyLayer(
+    name="baseline-admin-network-policy",
+    kind=kind_key(_GROUP, "BaselineAdminNetworkPolicy"),
+    actions=("Allow", "Deny"),
+    ports_field="ports",
+    tier=BASELINE_TIER,
+)
+CLUSTER_POLICY = ClusterPolicyLayer(
+    name="cluster-network-policy",
+    kind=kind_key(_GROUP, "ClusterNetworkPolicy"),
+    actions=("Accept", "Deny", "Pass"),
+    ports_field="protocols",
+    tier=ADMIN_TIER,
+    tiered=True,
+)
+
+
+def _with_unordered_baseline(cluster: Cluster) -> bool:
+    """A BaselineAdminNetworkPolicy has no priority: beside ClusterNetworkPolicies the order is defined nowhere."""
+    return bool(cluster.all(BASELINE_POLICY.kind)) and bool(cluster.all(CLUSTER_POLICY.kind))
+
+
+@dataclass(frozen=True, slots=True)
+class _Peers:
+    """The peers of a rule: matched, possibly matched and why, under a condition, or failing closed."""
+
+    match: Match = NO_MATCH
+    unsure: Cause | None = None
+    named: tuple[str, ...] = ()
+    unknown: bool = False
+
+
+class _Compiler:
+    """Compiles one object."""
+
+    def __init__(self, layer: ClusterPolicyLayer, obj: KubeObject, universe: Universe, crowded: bool) -> None:
+        self._layer, self._object, self._universe = layer, obj, universe
+        self._crowded = crowded
+        self._problems: list[PolicyProblem] = []
+        self._broken: Cause | None = None
+
+    def compile(self) -> tuple[CompiledPolicy, PolicyEntry, list[PolicyProblem]]:
+        """The compiled policy, its entry, and what is wrong with it."""
+        spec = self._object.spec
+        tier, order = self._place(spec)
+        subjects, unsure = self._subjects(spec)
+        raw = {direction: self._entries(spec, direction) for direction in _PEERS}
+        self._check_all(raw)
+        directions = {
+            direction: self._directed(direction, entries, subjects, unsure)
+            for direction, entries in raw.items()
+            if entries
+        }
+        policy = CompiledPolicy(
+            object=str(self._object.id),
+            evidence_id=self._object.evidence_id,
+            layer=self._layer.name,
+            tier=tier,
+            order=(order, self._object.name),
+            directions=directions,
+        )
+        entry = PolicyEntry(
+            policy.object, self._layer.name, policy.evidence_id, subjects.any, tuple(directions)
+        )
+        return policy, entry, self._problems
+
+    def _report(self, problem: FieldProblem) -> None:
+        found = PolicyProblem(
+            str(self._object.id), problem.field, problem.expected, problem.code, self._object.evidence_id
+        )
+        if found not in self._problems:
+            self._problems.append(found)
+        if problem.code != "invalid.unknown-peer" and self._broken is None:
+            text = f"{problem.field}: {problem.expected}"
+            self._broken = cause("indeterminate.invalid-policy", policy=str(self._object.id), problem=text)
+
+    def _place(self, spec: Mapping[str, Any]) -> tuple[Tier, float]:
+        tier = self._layer.tier
+        if self._layer.tiered:
+            named = spec.get("tier")
+            if named not in ("Admin", "Baseline"):
+                self._report(FieldProblem("spec.tier", "expected Admin or Baseline", "invalid.spec"))
+            tier = BASELINE_TIER if named == "Baseline" else ADMIN_TIER
+        if self._layer is BASELINE_POLICY:
+            if self._object.name != "default":
+                self._report(FieldProblem("metadata.name", "expected the name default", "invalid.spec"))
+            return tier, 0.0
+        priority = spec.get("priority")
+        if not isinstance(priority, int) or isinstance(priority, bool) or not 0 <= priority <= 1000:
+            self._report(FieldProblem("spec.priority", "expected a number from 0 to 1000", "invalid.spec"))
+            priority = 0
+        return tier, 0.0 if self._crowded and tier == BASELINE_TIER else float(priority)
+
+    def _subjects(self, spec: Mapping[str, Any]) -> tuple[Match, Cause | None]:
+        try:
+            subject = mapping_field(spec.get("subject"), "spec.subject")
+            found = self._pods_or_namespaces(subject, "spec.subject")
+            if found is None:
+                raise FieldProblem(
+                    "spec.subject", "expected exactly one of namespaces and pods", "invalid.spec"
+                )
+        except FieldProblem as problem:
+            self._report(problem)
+            return Match(0, self._universe.pods), self._broken
+        return found, _LABELS
+
+    def _pods_or_namespaces(self, raw: Mapping[str, Any], where: str) -> Match | None:
+        """A subject or peer of pods; None when it names neither `namespaces` nor `pods` alone."""
+        known = [
+            key
+            for key in ("namespaces", "pods", "nodes", "networks", "domainNames")
+            if raw.get(key) is not None
+        ]
+        if known == ["namespaces"]:
+            return self._universe.select_namespaces(_selector(raw["namespaces"], f"{where}.namespaces"))
+        if known == ["pods"]:
+            pods = mapping_field(raw["pods"], f"{where}.pods")
+            if self._layer.ports_field == "ports" and pods.get("namespaceSelector") is None:
+                raise FieldProblem(
+                    f"{where}.pods.namespaceSelector", "expected a label selector", "invalid.selector"
+                )
+            if pods.get("podSelector") is None:
+                raise FieldProblem(
+                    f"{where}.pods.podSelector", "expected a label selector", "invalid.selector"
+                )
+            chosen = self._universe.select_pods(_selector(pods["podSelector"], f"{where}.pods.podSelector"))
+            spaces = _selector(pods.get("namespaceSelector"), f"{where}.pods.namespaceSelector")
+            return Match(chosen) & self._universe.select_namespaces(spaces)
+        return None
+
+    def _entries(self, spec: Mapping[str, Any], direction: Direction) -> list[Any]:
+        try:
+            return list_field(spec, direction.value, "spec")
+        except FieldProblem as problem:
+            self._report(problem)
+            return [None]
+
+    def _check_all(self, raw: Mapping[Direction, Sequence[Any]]) -> None:
+        """Find what is wrong first: one invalid field makes the whole object doubtful."""
+        for direction, entries in raw.items():
+            for index, entry in enumerate(entries):
+                self._parts(entry, direction, f"spec.{direction.value}[{index}]")
+
+    def _parts(
+        self, raw: Any, direction: Direction, where: str
+    ) -> tuple[Action | None, _Peers | None, Sequence[PortChoice] | None]:
+        """A rule's action, peers and ports; None for each part that is broken and could be anything."""
+        action: Action | None = None
+        peers: _Peers | None = None
+        ports: Sequence[PortChoice] | None = None
+        try:
+            rule = mapping_field(raw, where)
+        except FieldProblem as problem:
+            self._report(problem)
+            return None, None, None
+        try:
+            action = self._action(rule, where)
+        except FieldProblem as problem:
+            self._report(problem)
+        try:
+            peers = self._peers(rule, direction, where)
+            if peers.named and action is not Action.ALLOW:
+                field = f"{where}.{_PEERS[direction]}"
+                raise FieldProblem(field, "expected domainNames only in rules that allow", "invalid.peer")
+        except FieldProblem as problem:
+            self._report(problem)
+        try:
+            field = self._layer.ports_field
+            parse = parse_ports if field == "ports" else parse_protocols
+            ports = parse(list_field(rule, field, where), f"{where}.{field}")
+        except FieldProblem as problem:
+            self._report(problem)
+        return action, peers, ports
+
+    def _action(self, rule: Mapping[str, Any], where: str) -> Action:
+        action = rule.get("action")
+        if action not in self._layer.actions:
+            raise FieldProblem(
+                f"{where}.action", f"expected one of {', '.join(self._layer.actions)}", "invalid.rule"
+            )
+        return _ACTIONS[str(action)]
+
+    def _peers(self, rule: Mapping[str, Any], direction: Direction, where: str) -> _Peers:
+        field = _PEERS[direction]
+        entries = list_field(rule, field, where)
+        if not entries:
+            raise FieldProblem(f"{where}.{field}", "expected at least one peer", "invalid.peer")
+        found = _Peers()
+        for index, entry in enumerate(entries):
+            peer = self._peer(entry, direction, f"{where}.{field}[{index}]")
+            found = _Peers(
+                found.match | peer.match,
+                found.unsure or peer.unsure,
+                found.named + peer.named,
+                found.unknown or peer.unknown,
+            )
+        return found
+
+    def _peer(self, raw: Any, direction: Direction, where: str) -> _Peers:
+        peer = mapping_field(raw, where)
+        selected = self._pods_or_namespaces(peer, where)
+        if selected is not None:
+            return _Peers(selected, _LABELS if selected.may else None)
+        outward = direction is Direction.EGRESS
+        known = [
+            key
+            for key in ("namespaces", "pods", "nodes", "networks", "domainNames")
+            if peer.get(key) is not None
+        ]
+        if len(known) > 1:
+            raise FieldProblem(where, "expected exactly one kind of peer", "invalid.peer")
+        if not known or not outward:
+            self._report(FieldProblem(where, "expected a peer of a known type", "invalid.unknown-peer"))
+            return _Peers(unknown=True)
+        return self._outward_peer(peer, known[0], where)
+
+    def _outward_peer(self, peer: Mapping[str, Any], kind: str, where: str) -> _Peers:
+        place = f"{where}.{kind}"
+        if kind == "nodes":
+            nodes = self._universe.select_nodes(_selector(peer["nodes"], place))
+            return _Peers(nodes, _NODES if nodes.may else None)
+        entries = list_field(peer, kind, where)
+        if not entries:
+            raise FieldProblem(place, "expected at least one entry", "invalid.peer")
+        if kind == "domainNames":
+            return _Peers(named=tuple(str(entry) for entry in entries))
+        try:
+            blocks = [parse_network(text) for text in entries]
+        except AddressError as problem:
+            raise FieldProblem(place, str(problem), "invalid.cidr") from None
+        match = self._universe.within_any(blocks)
+        unsure = cause("indeterminate.pod-address", block=", ".join(map(str, blocks)))
+        return _Peers(match, unsure if match.may else None)
+
+    def _directed(
+        self, direction: Direction, entries: Sequence[Any], subjects: Match, unsure: Cause | None
+    ) -> Directed:
+        rules = tuple(
+            rule
+            for index, entry in enumerate(entries)
+            for rule in self._rules(entry, direction, f"{direction.value}[{index}]", subjects, unsure)
+        )
+        if self._broken is not None:
+            return Directed(0, rules, isolates=False, may_select=subjects.any, why=self._broken)
+        return Directed(subjects.must, rules, isolates=False, may_select=subjects.may, why=unsure)
+
+    def _rules(
+        self, raw: Any, direction: Direction, path: str, subjects: Match, unsure: Cause | None
+    ) -> Iterator[Rule]:
+        action, peers, ports = self._parts(raw, direction, f"spec.{path}")
+        ref = RuleRef(str(self._object.id), path, self._object.evidence_id)
+        if peers is not None and peers.unknown:
+            action, peers, ports = _fail_closed(action, self._universe)
+            if action is None:
+                return
+        chosen = peers or _Peers(Match(self._universe.everything))
+        terms = tuple(self._terms(direction, subjects, unsure, chosen, ports or [EVERYTHING]))
+        for possible in [action] if action is not None else [Action.DENY, Action.ALLOW]:
+            yield Rule(possible, terms, ref)
+        if chosen.named:
+            condition = cause("conditional.fqdn", detail=", ".join(chosen.named))
+            outside = _Peers(Match(self._universe.outside))
+            names = tuple(self._terms(direction, subjects, unsure, outside, ports or [EVERYTHING]))
+            yield Rule(Action.ALLOW, names, ref, condition)
+
+    def _terms(
+        self,
+        direction: Direction,
+        subjects: Match,
+        unsure: Cause | None,
+        peers: _Peers,
+        ports: Sequence[PortChoice],
+    ) -> Iterator[Term]:
+        broken = self._broken
+        for own, doubt in ((subjects.must, broken), (subjects.may, broken or unsure)):
+            for other, why in ((peers.match.must, doubt), (peers.match.may, doubt or peers.unsure)):
+                yield from port_terms(self._universe, direction, own, other, ports, why)
+
+
+def _equal_priorities(policies: Sequence[CompiledPolicy]) -> Iterator[PolicyProblem]:
+    """Policies of one tier with equal priority and a direction and subject in common: which one wins is undefined."""
+    places: dict[tuple[str, float | str, Direction], list[tuple[CompiledPolicy, int]]] = {}
+    for policy in policies:
+        for direction, directed in policy.directions.items():
+            subjects = directed.selects | directed.may_select
+            places.setdefault((policy.tier.name, policy.order[0], direction), []).append((policy, subjects))
+    found = {
+        (policy.object, policy.evidence_id, other.object)
+        for entries in places.values()
+        for policy, subjects in entries
+        for other, others in entries
+        if other is not policy and subjects & others
+    }
+    for name, evidence, other_name in sorted(found):
+        expected = f"expected a priority other than that of {other_name}"
+        yield PolicyProblem(name, "spec.priority", expected, "invalid.equal-priority", evidence)
+
+
+def _fail_closed(
+    action: Action | None, universe: Universe
+) -> tuple[Action | None, _Peers | None, Sequence[PortChoice] | None]:
+    """A peer of an unknown type: Accept matches nothing, Deny and Pass deny everything (point 18)."""
+    if action is Action.ALLOW:
+        return None, None, None
+    return Action.DENY, _Peers(Match(universe.everything)), [EVERYTHING]
+
+
+def _selector(raw: Any, where: str) -> Selector:
+    try:
+        return parse_selector(raw, where)
+    except SelectorError as problem:
+        raise FieldProblem.of_selector(problem) from None
