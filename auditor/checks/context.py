@@ -15,6 +15,7 @@ from auditor.model.evidence import Snapshot
 from auditor.model.finding import Exclusion, Reason, Subject
 from auditor.model.outcome import Outcome
 from auditor.model.scope import Classification, Scope, ScopeClass
+from auditor.model.verdict import Tri
 from auditor.network.connectivity import Connectivity
 
 
@@ -58,6 +59,17 @@ class Facts:
     def exposures(self) -> tuple[Exposure, ...]:
         """Ways in at layer 4: LoadBalancer, NodePort, externalIPs, hostPort."""
         return exposures(self.cluster, self.services, self.endpoints)
+
+    @cached_property
+    def components(self) -> tuple[str, ...]:
+        """What was recognised: network agents, meshes, ingress controllers; sorted."""
+        meshes = self.encryption.meshes
+        found = {row.by for row in self.network.enforcement if row.by}
+        found |= {row.controller for row in self.entry_points if row.controller}
+        found |= {
+            name for name, there in (("Istio", meshes.istio), ("Linkerd", meshes.linkerd)) if there is Tri.YES
+        }
+        return tuple(sorted(found))
 
 
 SCOPE_UNDECIDED = Reason(

@@ -9,6 +9,7 @@ from auditor.catalog.catalogue import Catalogue
 from auditor.checks.context import Facts
 from auditor.evaluate.assessment import Assessment, Use, finding_key
 from auditor.evaluate.excerpts import excerpt
+from auditor.evaluate.phrases import PHRASES
 from auditor.evaluate.reasons import RUNNER_REASONS
 from auditor.evaluate.requirements import RequirementStatus
 from auditor.model import result as r
@@ -170,8 +171,8 @@ def _finding(finding: Finding, reason: Reason) -> r.FindingResult:
         outcome=finding.outcome,
         reason=finding.reason,
         parameters=dict(finding.parameters),
-        message=fill(reason.sentence, parameters),
-        remedy=fill(reason.remedy, parameters) if reason.remedy else "",
+        message=fill(reason.sentence, parameters, PHRASES),
+        remedy=fill(reason.remedy, parameters, PHRASES) if reason.remedy else "",
         evidence=sorted(set(finding.evidence)),
         frameworks=list(finding.frameworks),
     )

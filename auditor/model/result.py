@@ -1,8 +1,8 @@
 """The result of an audit: what `results.json` holds and every renderer reads (contracts, results.json)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from auditor.model.control import Automation, Entity, Strength
 from auditor.model.outcome import Outcome, Status
@@ -14,7 +14,7 @@ FORMAT_VERSION: Literal[1] = 1
 class Record(BaseModel):
     """A part of the result; unknown fields are errors, so that the schema stays true."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Tool(Record):
@@ -56,7 +56,7 @@ class NamespaceClass(Record):
 
     namespace: str
     framework: str
-    class_: ScopeClass
+    class_: Annotated[ScopeClass, Field(alias="class")]
     rule: int | None
     undecided: bool
     reason: str | None

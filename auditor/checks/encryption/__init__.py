@@ -1,0 +1,1 @@
+"""What protects traffic between pods."""

@@ -1,0 +1,76 @@
+"""Istio: no DestinationRule makes clients send something weaker than mesh mTLS to a scoped service."""
+
+from collections.abc import Iterator
+
+from auditor.checks import told
+from auditor.checks.context import Context
+from auditor.checks.definition import Judgement, NoParameters, Yielded, check
+from auditor.checks.mesh import MESH_REASONS, mesh_missing
+from auditor.checks.reads import DECLARED_PORTS, ENDPOINT_SUBJECTS
+from auditor.encryption.verdicts import ClientRule
+from auditor.model.finding import Exclusion, Read, Reason, Subject
+from auditor.model.kinds import KindKey
+from auditor.model.outcome import Outcome
+from auditor.model.verdict import Tri
+
+REASONS = (
+    *MESH_REASONS,
+    Reason("no-downgrade", Outcome.PASS, "{subject} leaves mesh mTLS as it is for {host}."),
+    Reason(
+        "downgrade",
+        Outcome.FAIL,
+        "{subject} makes clients of {host} send {wire} instead of mesh mTLS: {causes}.",
+        remedy="Remove the tls setting at {rule}, or set it to ISTIO_MUTUAL.",
+    ),
+    Reason(
+        "indeterminate.client-tls",
+        Outcome.NOT_EVALUATED,
+        "Whether {subject} weakens what clients of {host} send can't be told: {causes}.",
+    ),
+)
+DESTINATION_RULE = KindKey("networking.istio.io", "DestinationRule")
+
+
+@check(
+    "istio-clients-keep-mtls",
+    reads=(Read(DESTINATION_RULE, subjects=True), *ENDPOINT_SUBJECTS, DECLARED_PORTS),
+    reasons=REASONS,
+)
+def istio_clients_keep_mtls(context: Context, _: NoParameters) -> Iterator[Yielded]:
+    """Passes when a DestinationRule for a meshed service in scope keeps mesh mTLS.
+
+    Fails when one of its clauses gives plaintext or TLS outside the mesh (DISABLE, SIMPLE, MUTUAL, a credentialName that a
+    sidecar ignores, a port-level entry that drops the top-level tls). The population is the rules, not the clients: a
+    workload outside the mesh sends plaintext without any rule.
+    """
+    meshes = context.encryption.meshes
+    missing = mesh_missing("Istio", meshes.istio, meshes.istio_reasons)
+    if missing is not None:
+        yield missing
+        return
+    for rule in context.encryption.client_rules():
+        yield _judge(context, rule)
+
+
+def _judge(context: Context, rule: ClientRule) -> Yielded:
+    subject = Subject(rule.object, rule.namespace)
+    if not rule.applies:
+        return Exclusion(subject.id, "no-meshed-service")
+    scoped = [name for name in rule.services if _in_scope(context, name)]
+    if not scoped:
+        return Exclusion(subject.id, "out-of-scope")
+    code = {Tri.YES: "downgrade", Tri.NO: "no-downgrade"}.get(rule.downgrades, "indeterminate.client-tls")
+    parameters = {
+        "host": rule.host,
+        "wire": str(rule.wire),
+        "services": scoped,
+        "rule": rule.chain[0].rule if rule.chain else "spec.trafficPolicy",
+        "causes": told.causes(rule.causes),
+        "decided_by": told.rules(rule.chain),
+    }
+    return Judgement(code, subject, parameters, rule.evidence)
+
+
+def _in_scope(context: Context, service: str) -> bool:
+    namespace, _, name = service.partition("/Service/")
+    return any(b.endpoint.id in context.in_scope for b in context.facts.services.of_service(namespace, name))

@@ -1,0 +1,80 @@
+"""The population of checks on entry points: those that lead to endpoints in scope."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from auditor.checks import told
+from auditor.checks.context import Context
+from auditor.checks.definition import Judgement
+from auditor.encryption.entry_points import EntryPoint
+from auditor.model.finding import Exclusion, Read, Subject
+from auditor.model.kinds import INGRESS, INGRESS_CLASS, KNOWN_KINDS, NAMESPACE, POD, SERVICE, KindKey
+
+ISTIO_GATEWAY = KindKey("networking.istio.io", "Gateway")
+_HTTP_ENTRY_KINDS = (
+    INGRESS,
+    KindKey("gateway.networking.k8s.io", "Gateway"),
+    KindKey("route.openshift.io", "Route"),
+    KindKey("traefik.io", "IngressRoute"),
+    KindKey("traefik.io", "IngressRouteTCP"),
+    KindKey("projectcontour.io", "HTTPProxy"),
+)
+_BEHIND = (INGRESS_CLASS, SERVICE, POD, NAMESPACE)
+HTTP_ENTRIES = (
+    *(Read(KNOWN_KINDS[key].key, subjects=True) for key in _HTTP_ENTRY_KINDS),
+    *(Read(key) for key in _BEHIND),
+)
+"""Objects that open a host to clients outside, and what stands behind them."""
+
+
+def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judgement | Exclusion]:
+    """Every host of an Ingress or route that leads into scope, with its subject; the others with why they don't count."""
+    rows = [row for row in context.facts.entry_points if not is_istio_gateway(row)]
+    for row in rows:
+        subject = Subject(_id(row, rows), row.namespace)
+        outside = leads_outside(context, row)
+        if outside is None:
+            yield subject, row
+        else:
+            yield Exclusion(subject.id, outside) if isinstance(outside, str) else outside
+
+
+def _id(row: EntryPoint, rows: list[EntryPoint]) -> str:
+    alike = [other for other in rows if (other.object, other.host) == (row.object, row.host)]
+    return f"{row.object} {row.host}" + (f" {row.listener}" if len(alike) > 1 else "")
+
+
+def is_istio_gateway(row: EntryPoint) -> bool:
+    """Whether the row is a server of an Istio Gateway."""
+    return row.kind == f"{ISTIO_GATEWAY.kind}.{ISTIO_GATEWAY.group}"
+
+
+def leads_outside(context: Context, row: EntryPoint) -> str | Judgement | None:
+    """Why an entry point doesn't lead into scope, or None when it does. Without known backends its namespace decides."""
+    if row.destinations:
+        inside = any(backend.endpoint.id in context.in_scope for backend in row.destinations)
+        return None if inside else "out-of-scope"
+    verdict = context.of_namespace(Subject(row.object, row.namespace))
+    return verdict.reason if isinstance(verdict, Exclusion) else verdict
+
+
+def about(row: EntryPoint) -> dict[str, Any]:
+    """What a finding about an entry point tells beside its subject."""
+    return {
+        "host": row.host,
+        "controller": row.controller or "unknown",
+        "plaintext": str(row.plaintext),
+        "tls": row.tls.mode if row.tls else "none",
+        "minimum_version": (row.tls.minimum_version if row.tls else None) or "not stated",
+        "certificate": (row.tls.certificate if row.tls else None) or "not stated",
+        "client_authentication": str(row.client_authentication),
+        "backend": str(row.backend),
+        "backends": sorted({f"{b.endpoint.id}:{b.target_port}/{b.protocol}" for b in row.destinations}),
+        "causes": told.causes(row.causes),
+        "decided_by": told.rules(row.chain),
+    }
+
+
+def has_old_tls(row: EntryPoint) -> bool:
+    """Whether TLS 1.0 or 1.1 is known to be accepted."""
+    return bool(row.tls and row.tls.minimum_version in ("1.0", "1.1", "SSLv3"))

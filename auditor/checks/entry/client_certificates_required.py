@@ -1,0 +1,88 @@
+"""Hosts for which the scope file asks for client certificates refuse clients without one."""
+
+from collections.abc import Iterator
+
+from auditor.checks.context import Context
+from auditor.checks.definition import Judgement, NoParameters, Yielded, check
+from auditor.checks.entries import HTTP_ENTRIES, ISTIO_GATEWAY, about
+from auditor.encryption.entry.values import ClientAuthentication
+from auditor.encryption.entry_points import EntryPoint
+from auditor.model.finding import CLUSTER_SUBJECT, Read, Reason, Subject
+from auditor.model.outcome import Outcome
+from auditor.model.scope import matches_glob
+
+REASONS = (
+    Reason("required", Outcome.PASS, "{subject} refuses clients without a certificate."),
+    Reason(
+        "not-required",
+        Outcome.FAIL,
+        "{subject} lets clients in without a certificate ({client_authentication}), which the scope file asks for.",
+        remedy="Require and verify client certificates for this host at the controller that terminates TLS; 'optional' "
+        "does not enforce.",
+    ),
+    Reason(
+        "plain-http-beside-it",
+        Outcome.FAIL,
+        "{subject} answers plain HTTP, where no client certificate can be asked for.",
+        remedy="Close plain HTTP for this host, or redirect it to HTTPS.",
+    ),
+    Reason(
+        "host-not-found",
+        Outcome.NOT_EVALUATED,
+        "The scope file asks for client certificates on {host}; no entry point in the evidence serves it.",
+        final=True,
+    ),
+    Reason(
+        "indeterminate.client-authentication",
+        Outcome.NOT_EVALUATED,
+        "Whether {subject} requires client certificates can't be told: {causes}.",
+    ),
+    Reason(
+        "not-asked-for",
+        Outcome.NOT_APPLICABLE,
+        "The scope file asks for client certificates on no host.",
+        final=True,
+    ),
+)
+
+
+@check(
+    "client-certificates-required", reads=(*HTTP_ENTRIES, Read(ISTIO_GATEWAY, subjects=True)), reasons=REASONS
+)
+def client_certificates_required(context: Context, _: NoParameters) -> Iterator[Yielded]:
+    """Passes when every listener of a host in the scope file's client_authentication requires a client certificate.
+
+    Fails when it is optional, absent, or plain HTTP is answered beside it. A host that nothing serves is not evaluated.
+    Does not judge who issued the certificates that are trusted.
+    """
+    wanted = context.scope.client_authentication if context.scope else []
+    if not wanted:
+        yield Judgement("not-asked-for", CLUSTER_SUBJECT, listed=False)
+    for entry in wanted:
+        rows = [row for row in context.facts.entry_points if _serves(row, entry.host)]
+        for row in rows:
+            yield Judgement(_code(row), _subject(row), about(row), row.evidence)
+        if not rows:
+            yield Judgement("host-not-found", Subject(f"host {entry.host}"), {"host": entry.host})
+
+
+def _serves(row: EntryPoint, host: str) -> bool:
+    return (
+        matches_glob(host, row.host)
+        or row.host == "*"
+        or (row.host[:2] == "*." and host.endswith(row.host[1:]))
+    )
+
+
+def _subject(row: EntryPoint) -> Subject:
+    return Subject(f"{row.object} {row.host} {row.listener}".rstrip(), row.namespace)
+
+
+def _code(row: EntryPoint) -> str:
+    if row.plaintext == "open":
+        return "plain-http-beside-it"
+    if row.client_authentication is ClientAuthentication.INDETERMINATE:
+        return "indeterminate.client-authentication"
+    if row.tls is None and row.plaintext in ("redirected", "closed"):
+        return "required"
+    return "required" if row.client_authentication is ClientAuthentication.REQUIRED else "not-required"

@@ -1,0 +1,1 @@
+"""Who can reach whom: NetworkPolicy and its successors."""
