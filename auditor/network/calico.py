@@ -33,7 +33,7 @@ from auditor.network.calico_policies import (
     read_tier,
 )
 from auditor.network.calico_rules import CalicoRule, Refused
-from auditor.network.ports import EVERYTHING
+from auditor.network.ports import EVERYTHING, ICMP_PROTOCOLS
 from auditor.network.reasons import cause
 from auditor.network.representation import (
     Action,
@@ -108,6 +108,7 @@ class _Compiler:
             problems=tuple(sorted({*parsed.problems, *self._set_problems()})),
             entries=tuple(self._entries()),
             kinds=kinds,
+            protocols=ICMP_PROTOCOLS if policies else (),
         )
 
     def _policy(self, policy: CalicoPolicy) -> CompiledPolicy:

@@ -17,7 +17,7 @@ from auditor.network.cilium_labels import UNKNOWN_LABELS, CiliumConfig, CiliumLa
 from auditor.network.cilium_rules import CIDR_GROUP, CiliumRule, CiliumRules
 from auditor.network.fields import FieldProblem, list_field, mapping_field
 from auditor.network.named_ports import port_terms
-from auditor.network.ports import EVERYTHING
+from auditor.network.ports import EVERYTHING, ICMP_PROTOCOLS
 from auditor.network.reasons import cause
 from auditor.network.representation import (
     BOTH,
@@ -86,6 +86,7 @@ class _Compiler:
             problems=tuple(sorted(set(self._problems))),
             entries=tuple(self._entries),
             kinds=kinds,
+            protocols=ICMP_PROTOCOLS if self._policies else (),
         )
 
     def _isolate_all(self) -> None:

@@ -6,10 +6,11 @@ connectivity.md 35-37.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from auditor.network.bits import members
 from auditor.network.cells import Cells
-from auditor.network.ports import PortTable
+from auditor.network.ports import PortSet, PortTable
 from auditor.network.representation import (
     BOTH,
     Bits,
@@ -46,6 +47,7 @@ class Datapath:
         ]
         placed.sort(key=lambda entry: _place(*entry))
         self._count = count
+        self._defined = PortSet.whole(*(protocol for layer in layers for protocol in layer.protocols))
         self._marked = marked
         self.gates: tuple[str, ...] = tuple(sorted({tier.gate for tier, _ in placed}))
         self.steps: Mapping[Direction, tuple[Step, ...]] = {
@@ -60,13 +62,14 @@ class Datapath:
     @cached_property
     def table(self) -> PortTable:
         """The port intervals that any rule tells apart."""
-        return PortTable(
+        named = (
             term.ports
             for steps in self.steps.values()
             for step in steps
             for rule in step.directed.rules
             for term in rule.terms
         )
+        return PortTable(chain((self._defined,), named))
 
     @cached_property
     def _indexed(self) -> Mapping[Direction, tuple[list[ClassKey], dict[int, list[Step]]]]:

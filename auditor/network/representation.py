@@ -183,7 +183,8 @@ class CompiledLayer:
 
     `tiers` replace equally named ones of the same gate (Calico reads their order and default action). `entries` has
     one for each policy object, inert and invalid ones included. `data_plane` of a mesh layer: the receivers at which a
-    proxy enforces it; `may` where that is unknown, nothing enforces it elsewhere.
+    proxy enforces it; `may` where that is unknown, nothing enforces it elsewhere. `protocols` are those beside TCP, UDP and
+    SCTP that the system defines even where no rule names them.
     """
 
     name: str
@@ -193,3 +194,4 @@ class CompiledLayer:
     entries: tuple[PolicyEntry, ...] = ()
     kinds: tuple[KindKey, ...] = field(default=())
     data_plane: Match | None = None
+    protocols: tuple[str, ...] = ()
