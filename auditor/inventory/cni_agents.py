@@ -67,25 +67,22 @@ class CniAgent:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    daemons: tuple[KubeObject, ...]
-    pods: tuple[KubeObject, ...]
-    containers: tuple[JsonObject, ...]
+    daemons: list[KubeObject]
+    pods: list[KubeObject]
+    containers: list[JsonObject]
 
 
 def find_cni_agents(cluster: Cluster) -> tuple[CniAgent, ...]:
     """Every agent in the evidence, by name and namespace. Only pods on the node's network count."""
-    groups: dict[tuple[str, str], tuple[list[KubeObject], list[KubeObject], list[JsonObject]]] = {}
+    groups: dict[tuple[str, str], _Found] = {}
     for obj, spec in _on_node_network(cluster):
         for container in mappings_at(spec, "containers"):
             name = AGENT_CONTAINERS.get(text_at(container, "name") or "")
             if name is not None:
-                group = groups.setdefault((name, obj.namespace), ([], [], []))
-                group[0 if obj.key == DAEMON_SET else 1].append(obj)
-                group[2].append(container)
-    return tuple(
-        _agent(cluster, *place, _Found(*(tuple(part) for part in parts)))  # type: ignore[arg-type]
-        for place, parts in sorted(groups.items(), key=lambda entry: entry[0])
-    )
+                group = groups.setdefault((name, obj.namespace), _Found([], [], []))
+                (group.daemons if obj.key == DAEMON_SET else group.pods).append(obj)
+                group.containers.append(container)
+    return tuple(_agent(cluster, *place, groups[place]) for place in sorted(groups))
 
 
 def node_names(cluster: Cluster) -> frozenset[str]:
