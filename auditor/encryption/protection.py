@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from auditor.encryption import record as records
+from auditor.encryption.istio.client_rules import ClientRules
 from auditor.encryption.istio.data_plane import IstioDataPlane
 from auditor.encryption.istio.inbound import IstioInbound
 from auditor.encryption.istio.mesh_config import MeshConfig, MeshConfigs
+from auditor.encryption.istio.outbound import IstioOutbound
 from auditor.encryption.linkerd.config import LinkerdConfig, read_linkerd_config
 from auditor.encryption.linkerd.data_plane import LinkerdDataPlane
 from auditor.encryption.linkerd.inbound import LinkerdInbound
+from auditor.encryption.linkerd.outbound import LinkerdOutbound
 from auditor.encryption.meshes import Meshes
 from auditor.encryption.node_encryption import UNKNOWN_NODE_ENCRYPTION, NodeEncryption
 from auditor.encryption.verdicts import (
@@ -99,11 +102,27 @@ class Encryption:
 
     def client_tls(self, source: Endpoint, destination: Endpoint, port: int) -> ClientTls:
         """What the source's side puts on the wire to a container port of the destination (TCP)."""
-        return ClientTls(source, destination, port, Wire.INDETERMINATE, (), (), ())
+        wire, reasons = self._wire(source, destination, port)
+        return ClientTls(source, destination, port, wire, reasons.causes, reasons.chain, reasons.evidence)
 
     def client_rules(self) -> tuple[ClientRule, ...]:
         """Every DestinationRule, sorted by id, with what it does to clients of meshed services."""
-        return ()
+        return ClientRules(self._istio_client.rules, self._services, self._configs, self._meshes).all()
+
+    def _wire(self, source: Endpoint, destination: Endpoint, port: int) -> tuple[Wire, Reasons]:
+        plane = self._meshes.membership(source).data_plane
+        if plane is DataPlane.LINKERD:
+            return self._linkerd_client.wire(source, destination, port)
+        if plane is DataPlane.ISTIO_SIDECAR:
+            found = self._istio_client.from_sidecar(source, destination, port)
+            return found.wire, found.reasons
+        if plane is DataPlane.ISTIO_AMBIENT:
+            found = self._istio_client.from_ambient(source, destination)
+            return found.wire, found.reasons
+        known = plane is DataPlane.NONE
+        code = "client.not-in-mesh" if known else "indeterminate.client.source"
+        causes = (Cause(code, (("endpoint", source.id),)),)
+        return Wire.PLAINTEXT if known else Wire.INDETERMINATE, Reasons(causes, (), source.evidence)
 
     def _workload_verdict(
         self, endpoint: Endpoint, port: int, protocol: str
@@ -182,6 +201,16 @@ class Encryption:
     @cached_property
     def _linkerd(self) -> LinkerdInbound:
         return LinkerdInbound(self._cluster, self._linkerd_config, self._linkerd_data_plane)
+
+    @cached_property
+    def _istio_client(self) -> IstioOutbound:
+        return IstioOutbound(self._cluster, self._services, self._configs, self._istio, self._meshes)
+
+    @cached_property
+    def _linkerd_client(self) -> LinkerdOutbound:
+        return LinkerdOutbound(
+            self._services, self._linkerd_config, self._linkerd_data_plane, self._linkerd, self._meshes
+        )
 
     @cached_property
     def _meshes(self) -> Meshes:

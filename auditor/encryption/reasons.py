@@ -97,5 +97,43 @@ _LINKERD = {
     "indeterminate.linkerd.default-unreadable": "the default inbound policy has a value that is not known",
 }
 
-CAUSES: dict[str, str] = {**DATA_PLANE_REASONS, **_COMBINED, **_MESH, **_ISTIO, **_LINKERD}
+_CLIENT = {
+    "client.not-in-mesh": "{endpoint} is in no mesh, so nothing encrypts for it",
+    "client.destination-not-in-mesh": "{endpoint} does not take mesh mTLS",
+    "indeterminate.client.source": "whether a mesh carries the traffic of {endpoint} cannot be told",
+    "indeterminate.client.destination": "whether {endpoint} takes mesh mTLS cannot be told",
+    "istio.client-disable": "{rule} turns TLS off (a tls block without a mode does, too)",
+    "istio.client-istio-mutual": "{rule} makes clients use mesh mTLS",
+    "istio.client-credential-dropped": (
+        "{rule} has a credentialName and no workloadSelector: a sidecar drops the TLS settings and sends plaintext"
+    ),
+    "istio.client-unverified": "{rule} makes clients use TLS without verifying the server (insecureSkipVerify)",
+    "istio.client-tls": "{rule} makes clients use TLS {mode}, verified against a certificate authority, not mesh mTLS",
+    "istio.client-auto-mtls": "automatic mTLS: {endpoint} is known to take it",
+    "istio.client-auto-mtls-off": "automatic mTLS is turned off in MeshConfig",
+    "istio.client-namespace-disabled": "mutual TLS is disabled for the namespace of {endpoint}, so clients do not use it",
+    "istio.client-port-disabled": "mutual TLS is disabled on the port, so clients do not use it",
+    "istio.client-headless": (
+        "{endpoint} does not take mTLS, and for a headless or PASSTHROUGH service that turns it off for all of {service}"
+    ),
+    "istio.client-hbone": "the connection to {endpoint} is tunnelled (HBONE) under mesh mTLS",
+    "istio.client-passthrough": "no Service leads to this port of {endpoint}; the sidecar passes the connection on as it is",
+    "istio.client-not-captured": "the outbound connection of {endpoint} bypasses its sidecar",
+    "istio.client-no-meshed-service": "the host of {rule} names no service of a meshed workload",
+    "indeterminate.istio.client-tls": "the TLS settings of {rule} cannot be read, or have a mode that is not known",
+    "indeterminate.istio.client-subset": "{rule} sends plaintext to a subset; whether traffic is routed to it is not known",
+    "indeterminate.istio.client-namespace-mode": "the mutual TLS mode of the namespace of {endpoint} cannot be told",
+    "indeterminate.istio.client-headless": "whether {endpoint}, one of {service}, takes mTLS cannot be told",
+    "indeterminate.istio.client-hbone": "whether the connection to {endpoint} is tunnelled (HBONE) cannot be told",
+    "indeterminate.istio.client-no-service": (
+        "no Service leads to this port of {endpoint}, and the mesh lets sidecars connect to registered services only"
+    ),
+    "indeterminate.istio.client-capture": "annotations of {endpoint} send some addresses past its sidecar",
+    "linkerd.client-mtls": "Linkerd's proxies speak mTLS to {endpoint}",
+    "linkerd.client-port-skipped": "a proxy on the way to {endpoint} skips the port",
+    "linkerd.client-other-control-plane": "{endpoint} does not carry this control plane's label",
+    "indeterminate.linkerd.client-capture": "annotations of {endpoint} send some addresses past its proxy",
+}
+
+CAUSES: dict[str, str] = {**DATA_PLANE_REASONS, **_COMBINED, **_MESH, **_ISTIO, **_LINKERD, **_CLIENT}
 """Every cause, by code."""

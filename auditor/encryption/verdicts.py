@@ -140,9 +140,10 @@ class ClientTls:
 class ClientRule:
     """A DestinationRule, seen from the services in the mesh that its host names.
 
-    `downgrades`: YES where a clause of it makes clients send something weaker than mesh mTLS to one of `services`
-    (`namespace/Service/name`, those with a meshed endpoint); `wire` is the weakest result, `chain` the clauses.
-    `applies` is false where its host names no service of a meshed endpoint.
+    `downgrades`: YES where a clause of it makes clients send plaintext, or TLS without verifying the server, to one of
+    `services` (`namespace/Service/name`, those with a meshed endpoint for which it sets TLS); `wire` is the weakest
+    result (mesh mTLS where it sets none), `chain` the clauses. `applies` is false where no client uses it for a service
+    of a meshed endpoint.
     """
 
     object: str

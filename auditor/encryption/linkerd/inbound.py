@@ -80,7 +80,7 @@ class LinkerdInbound:
 
     def skipped_inbound(self, endpoint: Endpoint, annotations: Mapping[str, str]) -> PortList:
         """Inbound ports that bypass the proxy. What the init container was told beats what annotations ask for."""
-        told = _init_argument(endpoint, "--inbound-ports-to-ignore")
+        told = init_argument(endpoint, "--inbound-ports-to-ignore")
         if told is not None:
             return parse_ports(told)
         asked = annotations.get(CONFIG_PREFIX + "skip-inbound-ports")
@@ -253,7 +253,7 @@ def _proxy_variable(endpoint: Endpoint, name: str) -> str | None:
     return None
 
 
-def _init_argument(endpoint: Endpoint, flag: str) -> str | None:
+def init_argument(endpoint: Endpoint, flag: str) -> str | None:
     """The value that linkerd-init was given for a flag; None where there is no such container or its arguments aren't
     kept. A container that was started without the flag ignores nothing."""
     for container in mappings_at(endpoint.spec, "initContainers"):

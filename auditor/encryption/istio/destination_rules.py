@@ -1,0 +1,222 @@
+"""DestinationRule: which rule a client uses for a host, and the TLS settings in it (pilot/pkg/model/push_context.go)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from auditor.encryption.injection import KNOWN
+from auditor.encryption.istio.proxy_settings import selector_of
+from auditor.encryption.precedence import possible_winners
+from auditor.encryption.verdicts import Wire
+from auditor.inventory.cluster import Cluster
+from auditor.model.kinds import kind_key
+from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
+from auditor.model.verdict import Cause, RuleRef
+
+DESTINATION_RULE = kind_key("networking.istio.io", "DestinationRule")
+VIRTUAL_SERVICE = kind_key("networking.istio.io", "VirtualService")
+_SUFFIX = ".svc.cluster.local"
+_CONFIG_MAP_SCHEME = "configmap://"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DestinationRule:
+    """A parsed rule. `host` is full; `export` None is everywhere; `selector` None selects every client."""
+
+    obj: KubeObject
+    host: str
+    export: frozenset[str] | None
+    selector: Mapping[str, str] | None
+
+    def visible_to(self, namespace: str) -> bool:
+        """Whether it is exported to a namespace."""
+        return self.export is None or namespace in self.export
+
+    def selects(self, labels: Mapping[str, str] | None) -> bool:
+        """Whether it selects a client by its labels; None stands for some client that it selects."""
+        wanted = (self.selector or {}).items()
+        return labels is None or all(labels.get(key) == value for key, value in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The TLS settings that a rule gives to one port, of a subset or not.
+
+    `tls` None: none are set, so automatic mTLS decides. `passthrough`: its load balancer is PASSTHROUGH. `certain` false:
+    nothing in the evidence sends traffic to the subset, but it may be missing.
+    """
+
+    tls: object
+    rule: RuleRef | None
+    source: DestinationRule | None
+    passthrough: bool = False
+    certain: bool = True
+
+
+NO_SETTINGS = Settings(None, None, None)
+
+
+class DestinationRules:
+    """Every DestinationRule, found by the client's namespace and the host that it calls."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.all = tuple(_parse(obj) for obj in cluster.all(DESTINATION_RULE))
+        self._exact: dict[tuple[str, str], list[DestinationRule]] = {}
+        self._wildcards: dict[str, list[DestinationRule]] = {}
+        for rule in self.all:
+            if rule.host.startswith("*"):
+                self._wildcards.setdefault(rule.obj.namespace, []).append(rule)
+            else:
+                self._exact.setdefault((rule.obj.namespace, rule.host), []).append(rule)
+        self._routed = frozenset(_routed_subsets(cluster))
+        self._routes_known = cluster.completeness(VIRTUAL_SERVICE).state in KNOWN
+        self._groups: dict[tuple[str, str, str, str], tuple[DestinationRule, ...]] = {}
+
+    def lookup(self, client: str, service: str, host: str, root: str) -> tuple[DestinationRule, ...]:
+        """The rules for the most specific host that a client of a namespace sees: in its own namespace (unless that is
+        the root), else among those exported by the service's namespace, else by the root namespace."""
+        key = (client, service, host, root)
+        if key not in self._groups:
+            self._groups[key] = self._lookup(client, service, host, root)
+        return self._groups[key]
+
+    def _lookup(self, client: str, service: str, host: str, root: str) -> tuple[DestinationRule, ...]:
+        if client != root and (own := self._most_specific(client, host)):
+            return tuple(own)
+        for namespace in dict.fromkeys((service, root)):
+            found = [r for r in self._most_specific(namespace, host, client) if r.visible_to(client)]
+            if found:
+                return tuple(r for r in found if r.selector is None or namespace == client)
+        return ()
+
+    def _most_specific(self, namespace: str, host: str, client: str | None = None) -> list[DestinationRule]:
+        def visible(rules: Sequence[DestinationRule]) -> list[DestinationRule]:
+            return [rule for rule in rules if client is None or rule.visible_to(client)]
+
+        if exact := visible(self._exact.get((namespace, host), ())):
+            return exact
+        matching = [r for r in visible(self._wildcards.get(namespace, ())) if host.endswith(r.host[1:])]
+        longest = max((len(rule.host) for rule in matching), default=0)
+        return [rule for rule in matching if len(rule.host) == longest]
+
+    def settings(
+        self,
+        rules: Sequence[DestinationRule],
+        client: Mapping[str, str] | None,
+        target: Mapping[str, str],
+        host: str,
+        port: int,
+    ) -> list[Settings]:
+        """Every setting that may hold for a client with these labels that calls a Service port: that of the rule itself
+        (several where ages aren't recorded), and those of subsets which hold the target and to which traffic is routed."""
+        selected = [rule for rule in rules if rule.selector is not None and rule.selects(client)]
+        if selected:
+            chosen: Sequence[DestinationRule] = possible_winners(selected, lambda rule: rule.obj)
+        else:
+            chosen = [rule for rule in rules if rule.selector is None]
+        # Rules for one host are merged: the oldest that has a traffic policy gives it.
+        with_policy = [rule for rule in chosen if mapping_at(rule.obj.body, "spec", "trafficPolicy")]
+        winners = possible_winners(with_policy, lambda rule: rule.obj)
+        top = [_settings(rule, port, None, 0) for rule in winners] or [NO_SETTINGS]
+        return top + [s for rule in chosen for s in self._subsets(rule, target, host, port)]
+
+    def _subsets(
+        self, rule: DestinationRule, target: Mapping[str, str], host: str, port: int
+    ) -> Iterator[Settings]:
+        for index, subset in enumerate(mappings_at(rule.obj.body, "spec", "subsets")):
+            labels = mapping_at(subset, "labels")
+            routed = (host, text_at(subset, "name") or "") in self._routed
+            if not mapping_at(subset, "trafficPolicy") or (self._routes_known and not routed):
+                continue
+            if all(target.get(str(key)) == value for key, value in labels.items()):
+                found = _settings(rule, port, subset, index)
+                yield Settings(found.tls, found.rule, rule, found.passthrough, certain=routed)
+
+
+def _parse(obj: KubeObject) -> DestinationRule:
+    spec = obj.spec
+    exports = frozenset(obj.namespace if ns == "." else str(ns) for ns in list_at(spec, "exportTo"))
+    everywhere = not exports or "*" in exports
+    selector = selector_of(obj) if mapping_at(spec, "workloadSelector") else None
+    return DestinationRule(
+        obj, full_host(text_at(spec, "host") or "", obj.namespace), None if everywhere else exports, selector
+    )
+
+
+@lru_cache(maxsize=4096)
+def full_host(host: str, namespace: str) -> str:
+    """The full name of a host: a name without dots belongs to the rule's own namespace; cluster domains are one."""
+    if host and "." not in host and not host.startswith("*"):
+        return service_host(namespace, host)
+    head, separator, _ = host.partition(".svc.")
+    return head + _SUFFIX if separator and head.count(".") == 1 else host.lower()
+
+
+def service_host(namespace: str, name: str) -> str:
+    """The full host name of a Service."""
+    return f"{name}.{namespace}{_SUFFIX}"
+
+
+def _settings(rule: DestinationRule, port: int, subset: JsonObject | None, index: int) -> Settings:
+    """A subset's policy overrides the rule's field by field; a matching port entry replaces the whole policy."""
+    policy, where = mapping_at(rule.obj.body, "spec", "trafficPolicy"), "spec.trafficPolicy"
+    found = _of_policy(rule, policy, where, port, Settings(None, None, rule))
+    if subset is None:
+        return found
+    return _of_policy(
+        rule, mapping_at(subset, "trafficPolicy"), f"spec.subsets[{index}].trafficPolicy", port, found
+    )
+
+
+def _of_policy(
+    rule: DestinationRule, policy: JsonObject, where: str, port: int, inherited: Settings
+) -> Settings:
+    for index, entry in enumerate(mappings_at(policy, "portLevelSettings")):
+        if mapping_at(entry, "port").get("number") == port:
+            place = RuleRef(str(rule.obj.id), f"{where}.portLevelSettings[{index}]", rule.obj.evidence_id)
+            return Settings(entry.get("tls"), place, rule, _passes_through(entry))
+    passthrough = _passes_through(policy) or inherited.passthrough
+    if policy.get("tls") is None:
+        return Settings(inherited.tls, inherited.rule, rule, passthrough)
+    place = RuleRef(str(rule.obj.id), f"{where}.tls", rule.obj.evidence_id)
+    return Settings(policy.get("tls"), place, rule, passthrough)
+
+
+def _passes_through(policy: JsonObject) -> bool:
+    return text_at(policy, "loadBalancer", "simple") == "PASSTHROUGH"
+
+
+def wire_of(settings: Settings, *, gateway: bool = False) -> tuple[Wire, Cause]:
+    """What explicit TLS settings put on the wire. A `tls` block without a mode is DISABLE, the API's zero value."""
+    tls, name = settings.tls, settings.rule.object if settings.rule else ""
+    named = (("rule", name),)
+    if not isinstance(tls, Mapping):
+        return Wire.INDETERMINATE, Cause("indeterminate.istio.client-tls", named)
+    mode = tls.get("mode") or "DISABLE"
+    if mode == "DISABLE":
+        return Wire.PLAINTEXT, Cause("istio.client-disable", named)
+    if mode == "ISTIO_MUTUAL":
+        return Wire.MESH_MTLS, Cause("istio.client-istio-mutual", named)
+    if mode not in ("SIMPLE", "MUTUAL"):
+        return Wire.INDETERMINATE, Cause("indeterminate.istio.client-tls", named)
+    credential = str(tls.get("credentialName") or "")
+    selective = settings.source is not None and settings.source.selector is not None
+    if credential and not credential.startswith(_CONFIG_MAP_SCHEME) and not selective and not gateway:
+        return Wire.PLAINTEXT, Cause("istio.client-credential-dropped", named)
+    if tls.get("insecureSkipVerify"):
+        return Wire.TLS_UNVERIFIED, Cause("istio.client-unverified", named)
+    wire = Wire.TLS if mode == "SIMPLE" else Wire.MUTUAL_TLS
+    return wire, Cause("istio.client-tls", (("mode", str(mode)), *named))
+
+
+def _routed_subsets(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """(host, subset) that some VirtualService sends traffic to, or mirrors it to."""
+    for obj in cluster.all(VIRTUAL_SERVICE):
+        for protocol in ("http", "tcp", "tls"):
+            for route in mappings_at(obj.body, "spec", protocol):
+                targets = [mapping_at(entry, "destination") for entry in mappings_at(route, "route")]
+                targets += [mapping_at(entry, "destination") for entry in mappings_at(route, "mirrors")]
+                for target in [*targets, mapping_at(route, "mirror")]:
+                    subset = text_at(target, "subset")
+                    if subset:
+                        yield full_host(text_at(target, "host") or "", obj.namespace), subset

@@ -1,0 +1,212 @@
+"""What an Istio client puts on the wire: redirection, DestinationRule, automatic mTLS, ztunnel."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from auditor.encryption.istio.capture import MODE
+from auditor.encryption.istio.destination_rules import DestinationRules, Settings, service_host, wire_of
+from auditor.encryption.istio.inbound import IstioInbound
+from auditor.encryption.istio.mesh_config import MeshConfigs
+from auditor.encryption.istio.peer_authentication import Mode
+from auditor.encryption.istio.proxy_settings import ENVOY_FILTER, SelectedObjects, filters_touching_tls
+from auditor.encryption.meshes import Meshes
+from auditor.encryption.port_lists import parse_ports
+from auditor.encryption.verdicts import DataPlane, Reasons, Wire
+from auditor.inventory.cluster import Cluster
+from auditor.inventory.data_plane import is_istio_gateway
+from auditor.inventory.endpoints import Endpoint
+from auditor.inventory.services import Backend, Services
+from auditor.model.objects import KubeObject, mappings_at, text_at
+from auditor.model.verdict import Cause, Tri
+
+TLS_MODE = "security.istio.io/tlsMode"
+TUNNEL = "networking.istio.io/tunnel"
+_TRAFFIC = "traffic.sidecar.istio.io/"
+_HBONE = "ISTIO_META_ENABLE_HBONE"
+_RANK = list(Wire)
+
+
+@dataclass(frozen=True, slots=True)
+class OnWire:
+    """What is on the wire, and why."""
+
+    wire: Wire
+    reasons: Reasons
+
+
+def worst(ways: Iterator[OnWire]) -> OnWire | None:
+    """The worst of several ways, None where there is none."""
+    return min(ways, key=lambda way: _RANK.index(way.wire), default=None)
+
+
+class IstioOutbound:
+    """The client's side of Istio."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        services: Services,
+        configs: MeshConfigs,
+        inbound: IstioInbound,
+        meshes: Meshes,
+    ) -> None:
+        self._services = services
+        self._configs = configs
+        self._inbound = inbound
+        self._meshes = meshes
+        self.rules = DestinationRules(cluster)
+        self._filters = SelectedObjects(cluster, ENVOY_FILTER)
+
+    def from_ambient(self, source: Endpoint, destination: Endpoint) -> OnWire:
+        """ztunnel tunnels to whatever understands HBONE; DestinationRules don't concern it."""
+        target = self._meshes.membership(destination)
+        if target.data_plane is DataPlane.ISTIO_AMBIENT or destination.labels.get(TUNNEL) == "http":
+            return _because(Wire.MESH_MTLS, "istio.client-hbone", destination)
+        if target.istio is Tri.NO:
+            return _because(Wire.PLAINTEXT, "client.destination-not-in-mesh", destination)
+        return _because(Wire.INDETERMINATE, "indeterminate.istio.client-hbone", destination)
+
+    def from_sidecar(self, source: Endpoint, destination: Endpoint, port: int) -> OnWire:
+        """The worst of the ways through the Services that lead to the port."""
+        config = self._configs.of(source)
+        touching = tuple(
+            filters_touching_tls(
+                self._filters.of(source, source.namespace, config.root_namespace or ""), port, inbound=False
+            )
+        )
+        if touching:
+            cause = Cause("indeterminate.istio.envoy-filter", (("policy", touching[0].object),))
+            return OnWire(Wire.INDETERMINATE, Reasons((cause,), touching, (touching[0].evidence_id,)))
+        backends = [
+            backend
+            for backend in self._services.of_endpoint(destination)
+            if backend.target_port == port and backend.protocol == "TCP"
+        ]
+        found = worst(self._through(source, backend) for backend in backends)
+        if found is not None:
+            return found
+        if config.outbound_any:
+            return _because(Wire.PLAINTEXT, "istio.client-passthrough", destination)
+        return _because(Wire.INDETERMINATE, "indeterminate.istio.client-no-service", destination)
+
+    def _through(self, source: Endpoint, backend: Backend) -> OnWire:
+        bypass = _bypass(source, backend.service_port)
+        if bypass is not None:
+            return bypass
+        root = self._configs.of(source).root_namespace
+        if root is None:
+            return _because(Wire.INDETERMINATE, "indeterminate.istio.mesh-config", source)
+        service = backend.service
+        host = service_host(service.namespace, service.name)
+        rules = self.rules.lookup(source.namespace, service.namespace, host, root)
+        target = backend.endpoint
+        settings = self.rules.settings(rules, source.labels, target.labels, host, backend.service_port)
+        found = worst(self._by_settings(source, backend, choice) for choice in settings)
+        return found or self._automatic(source, backend, passthrough=False)
+
+    def _by_settings(self, source: Endpoint, backend: Backend, settings: Settings) -> OnWire:
+        rules = (settings.rule,) if settings.rule else ()
+        evidence = tuple(rule.evidence_id for rule in rules)
+        if settings.tls is None:
+            found = self._automatic(source, backend, settings.passthrough)
+            return OnWire(found.wire, Reasons((), rules, evidence) + found.reasons)
+        wire, cause = wire_of(settings, gateway=is_istio_gateway(source))
+        if not settings.certain and wire is Wire.PLAINTEXT:
+            cause, wire = Cause("indeterminate.istio.client-subset", cause.parameters), Wire.INDETERMINATE
+        return OnWire(wire, Reasons((cause,), rules, evidence))
+
+    def _automatic(self, source: Endpoint, backend: Backend, passthrough: bool) -> OnWire:
+        """Automatic mTLS: asked for by the mesh, not refused by the namespace, and the endpoint says that it takes it."""
+        config, target = self._configs.of(source), backend.endpoint
+        if config.auto_mtls is not True:
+            known = config.auto_mtls is False
+            wire = Wire.PLAINTEXT if known else Wire.INDETERMINATE
+            code = "istio.client-auto-mtls-off" if known else "indeterminate.istio.mesh-config"
+            rules = (config.source,) if config.source else ()
+            return OnWire(wire, Reasons((Cause(code),), rules, tuple(r.evidence_id for r in rules)))
+        modes = self._inbound.peers.namespace_modes(backend.service.namespace, config.root_namespace or "")
+        if modes == {Mode.DISABLE}:
+            return _because(Wire.PLAINTEXT, "istio.client-namespace-disabled", target)
+        if not modes.isdisjoint({Mode.DISABLE, Mode.UNKNOWN}):
+            return _because(Wire.INDETERMINATE, "indeterminate.istio.client-namespace-mode", target)
+        if passthrough or backend.service.spec.get("clusterIP") == "None":
+            blocking = self._without_tls(backend)
+            if blocking is not None:
+                return blocking
+        return self._to_endpoint(source, target, backend.target_port)
+
+    def _without_tls(self, backend: Backend) -> OnWire | None:
+        """One endpoint of a headless service without mTLS makes all of its clients speak plaintext."""
+        service = backend.service
+        for other in self._services.of_service(service.namespace, service.name):
+            if other.service_port == backend.service_port and self.takes_mtls(other.endpoint) is not Tri.YES:
+                unknown = self.takes_mtls(other.endpoint) is Tri.UNKNOWN
+                wire = Wire.INDETERMINATE if unknown else Wire.PLAINTEXT
+                code = "indeterminate.istio.client-headless" if unknown else "istio.client-headless"
+                cause = Cause(code, (("endpoint", other.endpoint.id), ("service", str(service.id))))
+                return OnWire(wire, Reasons((cause,), (), (service.evidence_id,)))
+        return None
+
+    def takes_mtls(self, endpoint: Endpoint) -> Tri:
+        """Whether the endpoint carries the label by which clients know that it takes Istio's mTLS."""
+        member = self._meshes.membership(endpoint)
+        if endpoint.live and endpoint.labels.get(TLS_MODE):
+            return Tri.YES if endpoint.labels[TLS_MODE] == "istio" else Tri.NO
+        if member.data_plane is DataPlane.ISTIO_SIDECAR and not _is_running(endpoint):
+            return Tri.YES
+        return Tri.UNKNOWN if member.istio is Tri.UNKNOWN else Tri.NO
+
+    def _to_endpoint(self, source: Endpoint, target: Endpoint, port: int) -> OnWire:
+        member = self._meshes.membership(target)
+        if member.data_plane is DataPlane.ISTIO_AMBIENT:
+            if _speaks_hbone(source):
+                return _because(Wire.MESH_MTLS, "istio.client-hbone", target)
+            return _because(Wire.INDETERMINATE, "indeterminate.istio.client-hbone", target)
+        takes = self.takes_mtls(target)
+        if takes is not Tri.YES:
+            known = takes is Tri.NO
+            wire = Wire.PLAINTEXT if known else Wire.INDETERMINATE
+            code = "client.destination-not-in-mesh" if known else "indeterminate.client.destination"
+            return _because(wire, code, target)
+        mode = self._inbound.port_modes(target, port, ambient=False)
+        if mode.mode is Mode.DISABLE:
+            return OnWire(Wire.PLAINTEXT, Reasons((Cause("istio.client-port-disabled"),)) + mode.reasons)
+        if mode.mode is Mode.UNKNOWN:
+            return OnWire(Wire.INDETERMINATE, mode.reasons)
+        return _because(Wire.MESH_MTLS, "istio.client-auto-mtls", target)
+
+
+def _bypass(source: Endpoint, port: int) -> OnWire | None:
+    """Outbound traffic that the sidecar doesn't see, by the pod's annotations."""
+    annotations = source.annotations
+    if annotations.get(MODE) == "NONE":
+        return _because(Wire.PLAINTEXT, "istio.client-not-captured", source)
+    excluded = parse_ports(annotations.get(_TRAFFIC + "excludeOutboundPorts", ""))
+    if port in excluded:
+        return _because(Wire.PLAINTEXT, "istio.client-not-captured", source)
+    ranges = (
+        annotations.get(_TRAFFIC + "includeOutboundIPRanges", "*"),
+        annotations.get(_TRAFFIC + "excludeOutboundIPRanges", ""),
+    )
+    if excluded.unreadable or ranges != ("*", ""):
+        return _because(Wire.INDETERMINATE, "indeterminate.istio.client-capture", source)
+    return None
+
+
+def _speaks_hbone(source: Endpoint) -> bool:
+    return any(
+        entry.get("name") == _HBONE and entry.get("value") == "true"
+        for container in source.containers
+        if text_at(container, "name") == "istio-proxy"
+        for entry in mappings_at(container, "env")
+    )
+
+
+def _is_running(endpoint: Endpoint) -> bool:
+    pods: tuple[KubeObject, ...] = endpoint.pods
+    return any(pod.status for pod in pods)
+
+
+def _because(wire: Wire, code: str, endpoint: Endpoint) -> OnWire:
+    cause = Cause(code, (("endpoint", endpoint.id),))
+    return OnWire(wire, Reasons((cause,), (), endpoint.evidence))
