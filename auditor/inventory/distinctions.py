@@ -1,6 +1,7 @@
 """What can tell two pods of one workload apart: labels, addresses and fields that some rule may look at."""
 
 import ipaddress
+import re
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,16 +22,15 @@ _CIDR_FIELDS = frozenset(
 _MESH_PREFIXES = ("istio.io/", "linkerd.io/")
 _NETWORK_LABELS = ("sidecar.istio.io/inject", "istio.io/dataplane-mode", "linkerd.io/control-plane-ns")
 _MAX_DEPTH = 60
+_WORDS = re.compile(r"[A-Za-z0-9_./-]+")
+"""Calico's selectors are text: every key in one is a word of it, so all words may be keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distinctions:
-    """Pods with equal signatures decide alike in every rule of the evidence.
+    """Pods with equal signatures decide alike in every rule of the evidence."""
 
-    `keys` None means that any label may matter (Calico's selectors are text in a language of their own).
-    """
-
-    keys: frozenset[str] | None
+    keys: frozenset[str]
     bounds: tuple[tuple[int, int], ...]
 
     @classmethod
@@ -38,7 +38,6 @@ class Distinctions:
         """Collect label keys and address bounds from every object that isn't a pod or a workload."""
         keys: set[str] = set(_NETWORK_LABELS)
         bounds: set[tuple[int, int]] = set()
-        calico = any(kind.group == "projectcalico.org" for kind in cluster.kinds())
         for kind in cluster.kinds():
             if kind in _PASSIVE_KINDS or not _has_rules(kind):
                 continue
@@ -46,12 +45,12 @@ class Distinctions:
                 for name, value in _fields(obj.body.get("spec"), 0):
                     keys.update(_label_keys(name, value))
                     bounds.update(_address_bounds(name, value))
-        return cls(None if calico else frozenset(keys), tuple(sorted(bounds)))
+        return cls(frozenset(keys), tuple(sorted(bounds)))
 
     def signature(self, pod: KubeObject, addresses: Sequence[str]) -> Hashable:
         """What of a pod any rule may look at."""
         labels = pod.labels
-        chosen = labels.items() if self.keys is None else ((k, labels[k]) for k in self.keys if k in labels)
+        chosen = ((key, labels[key]) for key in self.keys if key in labels)
         mesh = ((k, v) for k, v in pod.annotations.items() if any(p in k for p in _MESH_PREFIXES))
         spec = pod.spec
         containers = mappings_at(spec, "containers") + mappings_at(spec, "initContainers")
@@ -95,6 +94,8 @@ def _label_keys(name: str, value: Any) -> Iterator[str]:
                 yield _plain_key(str(key))
     elif name == "key" and isinstance(value, str):
         yield _plain_key(value)
+    elif name.lower().endswith("selector") and isinstance(value, str):
+        yield from _WORDS.findall(value)
 
 
 def _plain_key(key: str) -> str:

@@ -1,0 +1,26 @@
+"""The published JSON Schemas: one for each file that is read or written."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from auditor.collect.snapshot_file import SnapshotFile
+from auditor.model.control import Control, Framework
+from auditor.model.result import AuditResult
+from auditor.model.scope import Scope
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "control": Control,
+    "framework": Framework,
+    "results": AuditResult,
+    "scope": Scope,
+    "snapshot": SnapshotFile,
+}
+"""By name; the models are the source."""
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a file. Raises KeyError for names that SCHEMAS doesn't have."""
+    mode = "serialization" if name == "results" else "validation"
+    found = SCHEMAS[name].model_json_schema(by_alias=True, mode=mode)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **found}
