@@ -122,6 +122,9 @@ _CLIENT = {
     "istio.client-no-meshed-service": "the host of {rule} names no service of a meshed workload",
     "indeterminate.istio.client-tls": "the TLS settings of {rule} cannot be read, or have a mode that is not known",
     "indeterminate.istio.client-subset": "{rule} sends plaintext to a subset; whether traffic is routed to it is not known",
+    "indeterminate.istio.client-oldest": (
+        "{rule} may weaken clients; other rules compete with it, and which is the oldest is not recorded"
+    ),
     "indeterminate.istio.client-namespace-mode": "the mutual TLS mode of the namespace of {endpoint} cannot be told",
     "indeterminate.istio.client-headless": "whether {endpoint}, one of {service}, takes mTLS cannot be told",
     "indeterminate.istio.client-hbone": "whether the connection to {endpoint} is tunnelled (HBONE) cannot be told",

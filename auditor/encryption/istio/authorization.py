@@ -93,7 +93,8 @@ def _parse(obj: KubeObject) -> AuthorizationRules | None:
     if action in ("AUDIT", "CUSTOM"):
         return None
     labels = mapping_at(spec, "selector", "matchLabels")
-    if action not in ("ALLOW", "DENY") or not isinstance(spec.get("selector") or {}, Mapping):
+    shapes = (obj.body.get("spec"), spec.get("selector"), mapping_at(spec, "selector").get("matchLabels"))
+    if action not in ("ALLOW", "DENY") or not all(isinstance(shape or {}, Mapping) for shape in shapes):
         return AuthorizationRules(obj, "ALLOW", {}, (), readable=False)
     rules = list_at(spec, "rules")
     readable = spec.get("rules") is None or (

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from auditor.encryption.istio.destination_rules import (
+    WEAK,
     DestinationRule,
     DestinationRules,
     Settings,
@@ -18,7 +19,6 @@ from auditor.inventory.services import Backend, Services
 from auditor.model.verdict import Cause, Tri
 
 _ELSEWHERE = "\0elsewhere"
-_WEAK = (Wire.PLAINTEXT, Wire.TLS_UNVERIFIED)
 _RANK = list(Wire)
 _SHOWN = 50
 
@@ -103,8 +103,6 @@ class ClientRules:
 
 def _effect(backend: Backend, settings: Settings) -> _Effect:
     wire, cause = wire_of(settings)
-    if not settings.certain and wire in _WEAK:
-        wire, cause = Wire.INDETERMINATE, Cause("indeterminate.istio.client-subset", cause.parameters)
     rules = (settings.rule,) if settings.rule else ()
     evidence = (*(rule.evidence_id for rule in rules), backend.service.evidence_id)
     return _Effect(str(backend.service.id), wire, Reasons((cause,), rules, evidence))
@@ -112,7 +110,7 @@ def _effect(backend: Backend, settings: Settings) -> _Effect:
 
 def _downgrades(effects: Sequence[_Effect]) -> Tri:
     wires = {effect.wire for effect in effects}
-    if not wires.isdisjoint(_WEAK):
+    if not wires.isdisjoint(WEAK):
         return Tri.YES
     return Tri.UNKNOWN if Wire.INDETERMINATE in wires else Tri.NO
 

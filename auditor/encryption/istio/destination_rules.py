@@ -1,7 +1,7 @@
 """DestinationRule: which rule a client uses for a host, and the TLS settings in it (pilot/pkg/model/push_context.go)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from auditor.encryption.injection import KNOWN
@@ -16,6 +16,9 @@ from auditor.model.verdict import Cause, RuleRef
 DESTINATION_RULE = kind_key("networking.istio.io", "DestinationRule")
 VIRTUAL_SERVICE = kind_key("networking.istio.io", "VirtualService")
 _SUFFIX = ".svc.cluster.local"
+_UNREADABLE = "unreadable"
+WEAK = (Wire.PLAINTEXT, Wire.TLS_UNVERIFIED)
+"""What weakens clients: no TLS, or TLS that anybody may answer."""
 _CONFIG_MAP_SCHEME = "configmap://"
 
 
@@ -42,15 +45,15 @@ class DestinationRule:
 class Settings:
     """The TLS settings that a rule gives to one port, of a subset or not.
 
-    `tls` None: none are set, so automatic mTLS decides. `passthrough`: its load balancer is PASSTHROUGH. `certain` false:
-    nothing in the evidence sends traffic to the subset, but it may be missing.
+    `tls` None: none are set, so automatic mTLS decides. `passthrough`: its load balancer is PASSTHROUGH. `doubt` is the
+    code of what leaves open whether they hold: routes to the subset may be missing, or an older rule's age.
     """
 
     tls: object
     rule: RuleRef | None
     source: DestinationRule | None
     passthrough: bool = False
-    certain: bool = True
+    doubt: str | None = None
 
 
 NO_SETTINGS = Settings(None, None, None)
@@ -115,9 +118,11 @@ class DestinationRules:
         else:
             chosen = [rule for rule in rules if rule.selector is None]
         # Rules for one host are merged: the oldest that has a traffic policy gives it.
-        with_policy = [rule for rule in chosen if mapping_at(rule.obj.body, "spec", "trafficPolicy")]
+        with_policy = [rule for rule in chosen if rule.obj.spec.get("trafficPolicy")]
         winners = possible_winners(with_policy, lambda rule: rule.obj)
         top = [_settings(rule, port, None, 0) for rule in winners] or [NO_SETTINGS]
+        if any(settings.tls != top[0].tls for settings in top):
+            top = [replace(settings, doubt="indeterminate.istio.client-oldest") for settings in top]
         return top + [s for rule in chosen for s in self._subsets(rule, target, host, port)]
 
     def _subsets(
@@ -126,11 +131,11 @@ class DestinationRules:
         for index, subset in enumerate(mappings_at(rule.obj.body, "spec", "subsets")):
             labels = mapping_at(subset, "labels")
             routed = (host, text_at(subset, "name") or "") in self._routed
-            if not mapping_at(subset, "trafficPolicy") or (self._routes_known and not routed):
+            if not subset.get("trafficPolicy") or (self._routes_known and not routed):
                 continue
             if all(target.get(str(key)) == value for key, value in labels.items()):
                 found = _settings(rule, port, subset, index)
-                yield Settings(found.tls, found.rule, rule, found.passthrough, certain=routed)
+                yield found if routed else replace(found, doubt="indeterminate.istio.client-subset")
 
 
 def _parse(obj: KubeObject) -> DestinationRule:
@@ -159,18 +164,18 @@ def service_host(namespace: str, name: str) -> str:
 
 def _settings(rule: DestinationRule, port: int, subset: JsonObject | None, index: int) -> Settings:
     """A subset's policy overrides the rule's field by field; a matching port entry replaces the whole policy."""
-    policy, where = mapping_at(rule.obj.body, "spec", "trafficPolicy"), "spec.trafficPolicy"
-    found = _of_policy(rule, policy, where, port, Settings(None, None, rule))
+    nothing = Settings(None, None, rule)
+    found = _of_policy(rule, rule.obj.spec.get("trafficPolicy"), "spec.trafficPolicy", port, nothing)
     if subset is None:
         return found
-    return _of_policy(
-        rule, mapping_at(subset, "trafficPolicy"), f"spec.subsets[{index}].trafficPolicy", port, found
-    )
+    return _of_policy(rule, subset.get("trafficPolicy"), f"spec.subsets[{index}].trafficPolicy", port, found)
 
 
-def _of_policy(
-    rule: DestinationRule, policy: JsonObject, where: str, port: int, inherited: Settings
-) -> Settings:
+def _of_policy(rule: DestinationRule, policy: object, where: str, port: int, inherited: Settings) -> Settings:
+    entries = policy.get("portLevelSettings") if isinstance(policy, Mapping) else None
+    if not isinstance(policy or {}, Mapping) or not isinstance(entries or [], list):
+        return Settings(_UNREADABLE, RuleRef(str(rule.obj.id), where, rule.obj.evidence_id), rule)
+    policy = mapping_at(policy)
     for index, entry in enumerate(mappings_at(policy, "portLevelSettings")):
         if mapping_at(entry, "port").get("number") == port:
             place = RuleRef(str(rule.obj.id), f"{where}.portLevelSettings[{index}]", rule.obj.evidence_id)
@@ -187,7 +192,15 @@ def _passes_through(policy: JsonObject) -> bool:
 
 
 def wire_of(settings: Settings, *, gateway: bool = False) -> tuple[Wire, Cause]:
-    """What explicit TLS settings put on the wire. A `tls` block without a mode is DISABLE, the API's zero value."""
+    """What explicit TLS settings put on the wire; weak settings of which it is open whether they hold, INDETERMINATE."""
+    wire, cause = _explicit(settings, gateway)
+    if settings.doubt and wire in WEAK:
+        return Wire.INDETERMINATE, Cause(settings.doubt, cause.parameters)
+    return wire, cause
+
+
+def _explicit(settings: Settings, gateway: bool) -> tuple[Wire, Cause]:
+    """A `tls` block without a mode is DISABLE, the API's zero value."""
     tls, name = settings.tls, settings.rule.object if settings.rule else ""
     named = (("rule", name),)
     if not isinstance(tls, Mapping):

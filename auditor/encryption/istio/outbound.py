@@ -111,8 +111,6 @@ class IstioOutbound:
             found = self._automatic(source, backend, settings.passthrough)
             return OnWire(found.wire, Reasons((), rules, evidence) + found.reasons)
         wire, cause = wire_of(settings, gateway=is_istio_gateway(source))
-        if not settings.certain and wire is Wire.PLAINTEXT:
-            cause, wire = Cause("indeterminate.istio.client-subset", cause.parameters), Wire.INDETERMINATE
         return OnWire(wire, Reasons((cause,), rules, evidence))
 
     def _automatic(self, source: Endpoint, backend: Backend, passthrough: bool) -> OnWire:

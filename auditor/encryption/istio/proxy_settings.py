@@ -97,9 +97,9 @@ def filters_touching_tls(filters: list[KubeObject], port: int, *, inbound: bool)
     for obj in filters:
         if obj.spec.get("targetRefs"):
             continue
-        patches = obj.spec.get("configPatches")
-        if patches is not None and not isinstance(patches, list):
-            yield RuleRef(str(obj.id), "spec.configPatches", obj.evidence_id)
+        spec, patches = obj.body.get("spec"), obj.spec.get("configPatches")
+        if not isinstance(spec or {}, Mapping) or not isinstance(patches or [], list):
+            yield RuleRef(str(obj.id), "spec", obj.evidence_id)
         for index, patch in enumerate(list_at(obj.body, "spec", "configPatches")):
             if _touches(mapping_at(patch), port, inbound):
                 yield RuleRef(str(obj.id), f"spec.configPatches[{index}]", obj.evidence_id)

@@ -83,7 +83,7 @@ class Grants:
             found.extend(_server_authorization(authorization, server))
         targets = self._targets(server)
         for policy in self._policies.get(server.namespace, ()):
-            if _target(policy) in targets:
+            if _target(policy) is None or _target(policy) in targets:
                 found.extend(self._policy(policy))
         return found
 
@@ -108,8 +108,9 @@ class Grants:
 
     def _policy(self, policy: KubeObject) -> Iterator[Grant]:
         rule = RuleRef(str(policy.id), "spec.requiredAuthenticationRefs", policy.evidence_id)
-        raw = policy.spec.get("requiredAuthenticationRefs")
-        if raw is not None and (not isinstance(raw, list) or not all(isinstance(r, Mapping) for r in raw)):
+        raw = policy.spec.get("requiredAuthenticationRefs") or []
+        listed = isinstance(raw, list) and all(isinstance(reference, Mapping) for reference in raw)
+        if not listed or _target(policy) is None:
             yield Grant(Client.UNKNOWN, rule)
             return
         clients, certain = [], True
@@ -136,8 +137,14 @@ class Grants:
         if kind not in (MESH_TLS_AUTHENTICATION, NETWORK_AUTHENTICATION):
             return True
         namespace = text_at(reference, "namespace") or own
-        if self._cluster.get(kind, namespace, text_at(reference, "name") or "") is not None:
-            return True
+        found = self._cluster.get(kind, namespace, text_at(reference, "name") or "")
+        if found is not None:
+            named = (
+                kind == NETWORK_AUTHENTICATION
+                or found.spec.get("identities")
+                or found.spec.get("identityRefs")
+            )
+            return True if named else None
         return False if self._cluster.completeness(kind, namespace).state in KNOWN else None
 
 
@@ -148,8 +155,11 @@ def _by_namespace(cluster: Cluster, kind: KindKey) -> dict[str, list[KubeObject]
     return found
 
 
-def _target(policy: KubeObject) -> tuple[str, str, str]:
-    reference = mapping_at(policy.body, "spec", "targetRef")
+def _target(policy: KubeObject) -> tuple[str, str, str] | None:
+    """What a policy aims at, None where that cannot be read."""
+    reference = policy.spec.get("targetRef")
+    if not isinstance(reference, Mapping):
+        return None
     group, kind = text_at(reference, "group") or "", text_at(reference, "kind") or ""
     return group.lower(), kind.lower(), text_at(reference, "name") or ""
 
@@ -180,7 +190,10 @@ def _server_authorization(authorization: KubeObject, server: KubeObject) -> Iter
     client = mapping_at(authorization.body, "spec", "client")
     mesh_tls = mapping_at(client, "meshTLS")
     flags = (client.get("unauthenticated"), mesh_tls.get("unauthenticatedTLS"))
-    if any(flag is not None and not isinstance(flag, bool) for flag in flags):
+    shapes = (authorization.body.get("spec"), authorization.spec.get("client"), client.get("meshTLS"))
+    if not all(isinstance(shape or {}, Mapping) for shape in shapes) or not all(
+        flag is None or isinstance(flag, bool) for flag in flags
+    ):
         yield Grant(Client.UNKNOWN, rule)
     elif flags[0]:
         yield Grant(Client.UNAUTHENTICATED, rule)
