@@ -1,15 +1,17 @@
 """Manifests of meshed pods and mesh policies, as plain dictionaries."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from auditor.encryption.node_encryption import NodeEncryption
 from auditor.encryption.protection import Encryption
+from auditor.encryption.reasons import CAUSES
 from auditor.encryption.verdicts import PortProtection
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint, list_endpoints
 from auditor.inventory.services import Services
 from auditor.model.evidence import Claim
-from auditor.model.verdict import Tri
+from auditor.model.verdict import Cause, Tri
 from tests.objects import complete_claims, kube, snapshot
 
 Manifest = dict[str, Any]
@@ -144,7 +146,15 @@ def judge(
 ) -> PortProtection:
     """The verdict on one port of one endpoint."""
     encryption, endpoints = world(*manifests, **options)
-    return encryption.port(endpoints[endpoint], port, protocol)
+    found = encryption.port(endpoints[endpoint], port, protocol)
+    assert_explained(found.causes)
+    return found
+
+
+def assert_explained(causes: Iterable[Cause]) -> None:
+    """Every cause is on the closed list and gives each parameter that its sentence names."""
+    for cause in causes:
+        assert CAUSES[cause.code].format(**dict(cause.parameters))
 
 
 def codes(protection: PortProtection) -> set[str]:

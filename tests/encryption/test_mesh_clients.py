@@ -11,6 +11,7 @@ from tests.encryption.mesh_manifests import (
     DISABLE,
     STRICT,
     Manifest,
+    assert_explained,
     config_map,
     custom,
     deployment,
@@ -45,7 +46,9 @@ def rule(
 
 def on_wire(*manifests: Manifest, source: str = "front/Pod/client", **options: Any) -> ClientTls:
     encryption, endpoints = world(*manifests, **options)
-    return encryption.client_tls(endpoints[source], endpoints["shop/Pod/web"], 8080)
+    found = encryption.client_tls(endpoints[source], endpoints["shop/Pod/web"], 8080)
+    assert_explained(found.causes)
+    return found
 
 
 CLIENT = pod("client", "front")
@@ -369,6 +372,8 @@ def test_a_client_that_may_be_in_a_mesh_is_unknown() -> None:
 
 def rules_of(*manifests: Manifest, **options: Any) -> dict[str, ClientRule]:
     encryption, _ = world(*manifests, **options)
+    for found in encryption.client_rules():
+        assert_explained(found.causes)
     return {found.object.rpartition("/")[2]: found for found in encryption.client_rules()}
 
 
