@@ -4,22 +4,26 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from auditor.encryption.injection import KNOWN
-from auditor.encryption.istio.data_plane import DATAPLANE_MODE, IstioDataPlane, IstioMember
+from auditor.encryption.istio.data_plane import DATAPLANE_MODE, INJECT, IstioDataPlane, IstioMember
 from auditor.encryption.istio.mesh_config import REVISION, MeshConfigs
 from auditor.encryption.linkerd.config import COMPONENT, LinkerdConfig
+from auditor.encryption.linkerd.data_plane import INJECT as LINKERD_INJECT
 from auditor.encryption.linkerd.data_plane import LinkerdDataPlane, LinkerdMember
 from auditor.encryption.verdicts import Basis, DataPlane, Membership, MeshPresence, Reasons
 from auditor.inventory.cluster import Cluster
-from auditor.inventory.data_plane import is_istio_gateway, is_observed
+from auditor.inventory.data_plane import GATEWAY_TEMPLATES, is_istio_gateway, is_observed
 from auditor.inventory.endpoints import Endpoint
-from auditor.model.kinds import NAMESPACE, POD
-from auditor.model.objects import KubeObject
+from auditor.model.kinds import NAMESPACE, POD, kind_key
+from auditor.model.objects import KubeObject, text_at
 from auditor.model.verdict import Cause, RuleRef, Tri, any_of
 
 READS = (NAMESPACE, POD)
 _ISTIO_GROUPS = ("security.istio.io", "networking.istio.io")
 _LINKERD_GROUP = "policy.linkerd.io"
 _ISTIO_LABELS = (("istio-injection", "enabled"), (DATAPLANE_MODE, "ambient"))
+_ISTIO_POD_LABELS = ((INJECT, "true"), (DATAPLANE_MODE, "ambient"))
+_LINKERD_ASKS = ("enabled", "ingress")
+_GATEWAY = kind_key("gateway.networking.k8s.io", "Gateway")
 _ISTIO_APPS = ("istiod", "ztunnel", "istio-cni-node")
 _SHOWN = 5
 
@@ -122,8 +126,12 @@ class Meshes:
             if Tri.YES in ((member := self._istio.member(endpoint)).sidecar, member.ambient)
         )
         for endpoint in self._endpoints:
-            if endpoint.labels.get("app") in _ISTIO_APPS:
+            asks = any(endpoint.labels.get(key) == value for key, value in _ISTIO_POD_LABELS)
+            if asks or endpoint.labels.get("app") in _ISTIO_APPS or GATEWAY_TEMPLATES in endpoint.annotations:
                 yield _workload_sign(endpoint)
+        for gateway in self._cluster.all(_GATEWAY):
+            if (text_at(gateway.body, "spec", "gatewayClassName") or "").startswith("istio"):
+                yield _object_sign(gateway)
         yield from _rule_signs(config.source for config in self._configs.all)
         yield from _rule_signs(hook.rule for hook in self._istio.injector.webhooks)
         yield from self._namespace_signs()
@@ -136,12 +144,12 @@ class Meshes:
             if (member := self._linkerd.member(endpoint)).present is Tri.YES
         )
         for endpoint in self._endpoints:
-            if COMPONENT in endpoint.labels:
+            if COMPONENT in endpoint.labels or endpoint.annotations.get(LINKERD_INJECT) in _LINKERD_ASKS:
                 yield _workload_sign(endpoint)
         yield from _rule_signs([self._linkerd_config.source])
         yield from _rule_signs(hook.rule for hook in self._linkerd.injector.webhooks)
         for namespace in self._cluster.all(NAMESPACE):
-            if namespace.annotations.get("linkerd.io/inject") in ("enabled", "ingress"):
+            if namespace.annotations.get(LINKERD_INJECT) in _LINKERD_ASKS:
                 yield _object_sign(namespace)
         yield from self._object_signs(_LINKERD_GROUP)
 
