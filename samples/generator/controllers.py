@@ -1,11 +1,12 @@
 """What controllers make of workloads and Services: ReplicaSets, Jobs, pods, EndpointSlices."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from generator.endpoint_slices import add_endpoint_slice
 from generator.injection import inject_istio, inject_linkerd
 from generator.kubelet import finished_status, running_status, set_pod_defaults, set_template_defaults
-from generator.store import Obj, Store, matches, owner
+from generator.store import Obj, Store, owner
 
 
 class Controllers:
@@ -32,7 +33,7 @@ class Controllers:
         for pod in [pod for pod in self.store.of("Pod") if "status" not in pod]:
             self._run_static_pod(pod)
         for service in self.store.of("Service"):
-            self._slice(service)
+            add_endpoint_slice(self.store, service)
 
     def _run_deployment(self, deployment: Obj) -> None:
         metadata, spec = deployment["metadata"], deployment["spec"]
@@ -223,43 +224,6 @@ class Controllers:
         self._addresses[node["name"]] += 1
         return f"{node['podCIDR'].rpartition('.')[0]}.{self._addresses[node['name']]}"
 
-    def _slice(self, service: Obj) -> None:
-        metadata, selector = service["metadata"], service["spec"].get("selector", {})
-        pods = [
-            pod
-            for pod in self.store.of("Pod")
-            if pod["metadata"]["namespace"] == metadata["namespace"]
-            and matches(selector, pod["metadata"].get("labels", {}))
-            and pod["status"]["phase"] == "Running"
-        ]
-        if not pods:
-            return
-        ports = [_slice_port(port, pods[0]) for port in service["spec"]["ports"]]
-        slice_labels = {
-            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-            "kubernetes.io/service-name": metadata["name"],
-        }
-        if service["spec"].get("clusterIP") == "None":
-            slice_labels["service.kubernetes.io/headless"] = ""
-        self.store.add(
-            {
-                "addressType": "IPv4",
-                "apiVersion": "discovery.k8s.io/v1",
-                "endpoints": [_slice_endpoint(pod) for pod in pods],
-                "kind": "EndpointSlice",
-                "metadata": {
-                    "generateName": f"{metadata['name']}-",
-                    "generation": 1,
-                    "labels": slice_labels,
-                    "name": f"{metadata['name']}-{self.store.suffix(metadata['name'] + '/slice')}",
-                    "namespace": metadata["namespace"],
-                    "ownerReferences": owner(service),
-                },
-                "ports": ports,
-            },
-            metadata["creationTimestamp"],
-        )
-
 
 _ROLLING = {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}, "type": "RollingUpdate"}
 
@@ -281,30 +245,3 @@ def _available(metadata: Obj) -> list[Obj]:
             "type": "Available",
         }
     ]
-
-
-def _slice_port(port: Obj, pod: Obj) -> Obj:
-    target = port["targetPort"]
-    if isinstance(target, str):
-        target = next(p["containerPort"] for p in _declared(pod) if p.get("name") == target)
-    return {"name": port.get("name", ""), "port": target, "protocol": port["protocol"]}
-
-
-def _declared(pod: Obj) -> Iterable[Obj]:
-    return (port for container in pod["spec"]["containers"] for port in container.get("ports", []))
-
-
-def _slice_endpoint(pod: Obj) -> Obj:
-    metadata = pod["metadata"]
-    target = {
-        "kind": "Pod",
-        "name": metadata["name"],
-        "namespace": metadata["namespace"],
-        "uid": metadata["uid"],
-    }
-    return {
-        "addresses": [pod["status"]["podIP"]],
-        "conditions": {"ready": True, "serving": True, "terminating": False},
-        "nodeName": pod["spec"]["nodeName"],
-        "targetRef": target,
-    }
