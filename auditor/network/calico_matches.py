@@ -1,11 +1,14 @@
 """Calico's rules as terms: who is on each side, on which ports, and what the evidence cannot tell."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from auditor.inventory.services import Services
+from auditor.model.kinds import ENDPOINT_SLICE, SERVICE
+from auditor.model.objects import KubeObject, list_at, mappings_at
 from auditor.model.verdict import Cause, RuleRef
-from auditor.network.addresses import ROOTS
-from auditor.network.bits import members
+from auditor.network.addresses import ROOTS, parse_address, parse_network
+from auditor.network.bits import from_members, members
 from auditor.network.calico_labels import CalicoLabels
 from auditor.network.calico_rules import (
     PORT_PROTOCOLS,
@@ -14,6 +17,7 @@ from auditor.network.calico_rules import (
     CalicoRule,
     Entity,
     Icmp,
+    IpNetwork,
 )
 from auditor.network.ports import EVERYTHING, HIGHEST, LOWEST, PortSet, Range, full_range
 from auditor.network.reasons import cause
@@ -86,10 +90,43 @@ class CalicoMatches:
         return found
 
     def _of_service(self, namespace: str, name: str) -> Match:
-        must = 0
+        found = Match(from_members(self._ports_behind(namespace, name)))
+        for network, _ in self._addresses_behind(namespace, name):
+            found = found | self._universe.within(network)
+        return found
+
+    def _ports_behind(self, namespace: str, name: str) -> dict[int, dict[str, list[Range]]]:
+        """The container ports behind a Service by the position of the endpoint."""
+        found: dict[int, dict[str, list[Range]]] = {}
         for backend in self._services.of_service(namespace, name):
-            must |= 1 << self._universe.position(backend.endpoint)
-        return Match(must)
+            ports = found.setdefault(self._universe.position(backend.endpoint), {})
+            ports.setdefault(backend.protocol, []).append((backend.target_port, backend.target_port))
+        return found
+
+    def _addresses_behind(self, namespace: str, name: str) -> Iterator[tuple[IpNetwork, PortSet]]:
+        """Addresses, with their ports, behind a Service that selects no pods."""
+        for item in self._slices.get((namespace, name), ()):
+            ports: dict[str, list[Range]] = {}
+            for entry in mappings_at(item.body, "ports"):
+                number, protocol = entry.get("port"), entry.get("protocol") or "TCP"
+                if isinstance(number, int) and protocol in PORT_PROTOCOLS:
+                    ports.setdefault(protocol, []).append((number, number))
+            for endpoint in mappings_at(item.body, "endpoints"):
+                for address in map(parse_address, list_at(endpoint, "addresses")):
+                    if address is not None:
+                        yield parse_network(f"{address}/{address.max_prefixlen}"), PortSet.of(ports)
+
+    @cached_property
+    def _slices(self) -> dict[tuple[str, str], list[KubeObject]]:
+        """EndpointSlices of Services without a selector, by Service."""
+        found: dict[tuple[str, str], list[KubeObject]] = {}
+        cluster = self._universe.cluster
+        for item in cluster.all(ENDPOINT_SLICE):
+            name = item.labels.get("kubernetes.io/service-name", "")
+            service = cluster.get(SERVICE, item.namespace, name)
+            if service is not None and not service.spec.get("selector"):
+                found.setdefault((item.namespace, name), []).append(item)
+        return found
 
     def _of_version(self, version: int) -> Match:
         """Those with addresses of a family; `may` where they have both."""
@@ -130,14 +167,15 @@ class CalicoMatches:
     def _service_ports(
         self, rule: CalicoRule, service: tuple[str, str], destinations: Bits
     ) -> Iterator[tuple[Bits, PortSet]]:
-        wanted: dict[int, dict[str, list[Range]]] = {}
-        for backend in self._services.of_service(*service):
-            position = self._universe.position(backend.endpoint)
-            if destinations >> position & 1 and rule.protocol in (None, backend.protocol):
-                ports = wanted.setdefault(position, {}).setdefault(backend.protocol, [])
-                ports.append((backend.target_port, backend.target_port))
-        for position, by_protocol in sorted(wanted.items()):
-            yield 1 << position, PortSet.of(by_protocol)
+        for position, ports in sorted(self._ports_behind(*service).items()):
+            wanted = PortSet.of({p: pairs for p, pairs in ports.items() if rule.protocol in (None, p)})
+            if wanted and destinations >> position & 1:
+                yield 1 << position, wanted
+        for network, listed in self._addresses_behind(*service):
+            wanted = PortSet.of({p: pairs for p, pairs in listed.ranges if rule.protocol in (None, p)})
+            bits = self._universe.within(network).any & destinations
+            if wanted and bits:
+                yield bits, wanted
 
     def _ports(self, rule: CalicoRule, resolved: Mapping[str, int]) -> PortSet:
         protocols = self._protocols_of(rule)

@@ -11,7 +11,7 @@ from auditor.inventory.cluster import NAME_LABEL, Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.selectors import Labels, Requirement, Selector
 from auditor.model.evidence import Completeness
-from auditor.model.kinds import NAMESPACE, NODE
+from auditor.model.kinds import ENDPOINT_SLICE, NAMESPACE, NODE, SERVICE
 from auditor.model.objects import KubeObject, mappings_at, text_at
 from auditor.network.address_index import AddressIndex
 from auditor.network.addresses import (
@@ -33,6 +33,9 @@ POLICY_GROUPS = frozenset(
     }
 )
 """API groups whose objects may name address blocks in rules."""
+
+SERVICE_RULE_GROUPS = frozenset({"cilium.io", "projectcalico.org"})
+"""API groups whose rules may name Services, and so the addresses behind those that select no pods."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +95,8 @@ class Universe:
             if kind.group in POLICY_GROUPS:
                 for obj in cluster.all(kind):
                     blocks.update(find_networks([obj.body.get("spec"), obj.body.get("specs")]))
+        if any(kind.group in SERVICE_RULE_GROUPS for kind in cluster.kinds()):
+            blocks.update(_service_blocks(cluster))
         if 6 not in self._families(cluster) and not any(
             b.version == 6 for b in blocks - {*PRIVATE_NETWORKS, *ROOTS}
         ):
@@ -307,6 +312,14 @@ class Universe:
         for block in blocks:
             found = found | self.within(block)
         return found
+
+
+def _service_blocks(cluster: Cluster) -> Iterator[Network]:
+    """The addresses of Services without a selector."""
+    for item in cluster.all(ENDPOINT_SLICE):
+        service = cluster.get(SERVICE, item.namespace, item.labels.get("kubernetes.io/service-name", ""))
+        if service is None or not service.spec.get("selector"):
+            yield from find_networks(item.body.get("endpoints"))
 
 
 def _hosts(cluster: Cluster, endpoints: Sequence[Endpoint]) -> Iterator[Host]:
