@@ -70,8 +70,10 @@ def _line(error: yaml.MarkedYAMLError) -> int:
 
 
 def _problem(error: yaml.MarkedYAMLError) -> str:
-    parts = [part for part in (error.problem, error.context) if part]
-    return ", ".join(parts) if parts else "it can't be read"
+    told = error.problem or "it can't be read"
+    if error.context and error.context_mark:
+        told += f", {error.context} that starts on line {error.context_mark.line + 1}"
+    return told
 
 
 class _Reader:
