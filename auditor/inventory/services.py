@@ -73,15 +73,27 @@ class Services:
                     yield backend
 
     def _selected(self, service: KubeObject) -> list[Endpoint]:
-        candidates = self._by_namespace.get(service.namespace, [])
         labels = {str(k): str(v) for k, v in mapping_at(service.body, "spec", "selector").items()}
         if service.spec.get("type") == "ExternalName":
             return []
         if labels:
             selector = from_labels(labels)
-            return [endpoint for endpoint in candidates if selector.matches(endpoint.labels)]
+            pairs = ((service.namespace, key, value) for key, value in labels.items())
+            fewest = min((self._by_label.get(pair, []) for pair in pairs), key=len)
+            return [endpoint for endpoint in fewest if selector.matches(endpoint.labels)]
+        candidates = self._by_namespace.get(service.namespace, [])
         addresses = self._slice_addresses.get((service.namespace, service.name), frozenset())
         return [e for e in candidates if not addresses.isdisjoint(e.addresses)] if addresses else []
+
+    @cached_property
+    def _by_label(self) -> Mapping[tuple[str, str, str], list[Endpoint]]:
+        """Endpoints by namespace and one label, so that a Service need not ask every endpoint."""
+        found: dict[tuple[str, str, str], list[Endpoint]] = {}
+        for namespace, endpoints in self._by_namespace.items():
+            for endpoint in endpoints:
+                for key, value in endpoint.labels.items():
+                    found.setdefault((namespace, key, value), []).append(endpoint)
+        return found
 
     @cached_property
     def _slice_addresses(self) -> Mapping[tuple[str, str], frozenset[str]]:

@@ -81,11 +81,8 @@ class PeerAuthentications:
         """The possible winners for an endpoint: the oldest of each scope; losers are dropped whole."""
         own, labels = endpoint.namespace, endpoint.labels
         workload: list[PeerPolicy] = []
-        if own != root:
-            selective = (
-                p for p in self._by_namespace.get(own, []) if p.selector is not None or not p.readable
-            )
-            workload = [policy for policy in selective if policy.selects(labels)]
+        if own != root and own in self._selective:
+            workload = [p for p in self._selective[own].candidates(labels) if p.selects(labels)]
         winners: tuple[PeerPolicy | None, ...] = _winners(workload, ambient)
         if any(not policy.readable for policy in workload):
             winners = (*dict.fromkeys(workload), None)
