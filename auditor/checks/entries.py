@@ -31,7 +31,7 @@ def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judg
     """Every host of an Ingress or route that leads into scope, with its subject; the others with why they don't count."""
     rows = [row for row in context.facts.entry_points if not is_istio_gateway(row)]
     for row in rows:
-        subject = Subject(_id(row, rows), row.namespace)
+        subject = entry_subject(row, rows)
         outside = leads_outside(context, row)
         if outside is None:
             yield subject, row
@@ -39,9 +39,11 @@ def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judg
             yield Exclusion(subject.id, outside) if isinstance(outside, str) else outside
 
 
-def _id(row: EntryPoint, rows: list[EntryPoint]) -> str:
+def entry_subject(row: EntryPoint, rows: list[EntryPoint]) -> Subject:
+    """`object host`, with the listener where `rows` has several of the same object and host."""
     alike = [other for other in rows if (other.object, other.host) == (row.object, row.host)]
-    return f"{row.object} {row.host}" + (f" {row.listener}" if len(alike) > 1 else "")
+    listener = f" {row.listener}" if len(alike) > 1 else ""
+    return Subject(f"{row.object} {row.host}{listener}", row.namespace)
 
 
 def is_istio_gateway(row: EntryPoint) -> bool:

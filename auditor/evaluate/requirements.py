@@ -88,4 +88,5 @@ def _undecided(requirement: Requirement, supported: bool) -> tuple[Status, str]:
         return Status.MANUAL, "out of reach of network evidence"
     if requirement.automation == "manual":
         return Status.MANUAL, "evidence is prepared; people decide" if supported else "people decide"
-    return Status.NOT_TESTED, "no selected control decides it"
+    what = "supporting evidence only; no control decides it" if supported else "no control decides it"
+    return Status.NOT_TESTED, what

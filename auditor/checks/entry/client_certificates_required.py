@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
-from auditor.checks.entries import HTTP_ENTRIES, ISTIO_GATEWAY, about
+from auditor.checks.entries import HTTP_ENTRIES, ISTIO_GATEWAY, about, entry_subject
 from auditor.encryption.entry.values import ClientAuthentication
 from auditor.encryption.entry_points import EntryPoint
 from auditor.model.finding import CLUSTER_SUBJECT, Read, Reason, Subject
@@ -61,7 +61,7 @@ def client_certificates_required(context: Context, _: NoParameters) -> Iterator[
     for entry in wanted:
         rows = [row for row in context.facts.entry_points if _serves(row, entry.host)]
         for row in rows:
-            yield Judgement(_code(row), _subject(row), about(row), row.evidence)
+            yield Judgement(_code(row), entry_subject(row, rows), about(row), row.evidence)
         if not rows:
             yield Judgement("host-not-found", Subject(f"host {entry.host}"), {"host": entry.host})
 
@@ -72,10 +72,6 @@ def _serves(row: EntryPoint, host: str) -> bool:
         or row.host == "*"
         or (row.host[:2] == "*." and host.endswith(row.host[1:]))
     )
-
-
-def _subject(row: EntryPoint) -> Subject:
-    return Subject(f"{row.object} {row.host} {row.listener}".rstrip(), row.namespace)
 
 
 def _code(row: EntryPoint) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from auditor.checks.address_space import covers_internet
 from auditor.checks.approvals import INTERNET, Approvals
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
@@ -77,7 +78,7 @@ def _deciding(rows: list[Exposure]) -> Exposure:
 
 
 def _code(context: Context, approvals: Approvals, row: Exposure) -> str:
-    if row.source_ranges and not {"0.0.0.0/0", "::/0"} & set(row.source_ranges):
+    if row.source_ranges and not covers_internet(row.source_ranges):
         return "limited"
     if row.kind == "LoadBalancer" and row.internal is Tri.YES:
         return "internal"

@@ -1,20 +1,21 @@
 """Endpoints in scope can't open connections to arbitrary addresses of the internet."""
 
-import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from auditor.checks import told
-from auditor.checks.approvals import Approvals, approved_ports
+from auditor.checks.address_space import covers_internet
+from auditor.checks.approvals import Approval, Approvals, approved_ports
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, Yielded, check
 from auditor.checks.reads import CLUSTER_POLICIES, ENDPOINT_SUBJECTS, NODES, OWN_NETWORK_POLICIES
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.finding import Reason, Subject
 from auditor.model.outcome import Outcome
-from auditor.model.verdict import RuleRef
+from auditor.model.verdict import Cause, RuleRef
 from auditor.network.addresses import External
 from auditor.network.ports import NOTHING, PortSet
 from auditor.network.reach import Connection
@@ -43,6 +44,14 @@ REASONS = (
         "{subject} can open connections to arbitrary internet addresses on {services}.",
         remedy="Add an egress policy that names the destinations it needs (and DNS), or approve the flow to 'internet' "
         "in the scope file with its business need.",
+    ),
+    Reason(
+        "internet-conditional",
+        Outcome.FAIL,
+        "{subject} can open connections to public addresses on {services} under conditions that this evidence can't "
+        "follow: {causes}.",
+        remedy="Narrow the condition to names or requests that are needed, or approve the flow to 'internet' in the "
+        "scope file.",
     ),
     Reason(
         "whole-internet-not-enforced",
@@ -80,38 +89,52 @@ def internet_egress_restricted(context: Context, parameters: Parameters) -> Iter
 def _judge(
     context: Context, approvals: Approvals, public: list[External], endpoint: Endpoint, limits: Parameters
 ) -> Judgement:
-    candidates = approvals.out_of(endpoint)
-    connections = context.network.out_of(endpoint, public)
     subject = Subject(endpoint.id, endpoint.namespace)
-    found = {
-        "enforced": [
-            c for c in connections if _open(c).minus(approved_ports(candidates, destination=c.destination))
-        ],
-        "declared": [c for c in connections if c.declared_not_enforced],
-        "unknown": [c for c in connections if c.indeterminate],
-    }
-    wide = {name: _wide(entries, limits) for name, entries in found.items()}
-    used = found["enforced"] if wide["enforced"] else connections
-    evidence = (*endpoint.evidence, *told.rule_evidence(_rules(used)))
-    if wide["enforced"]:
-        return Judgement("whole-internet", subject, _told(found["enforced"], _open), evidence)
-    if _wide(found["enforced"] + found["declared"], limits):
-        parameters = _told(found["declared"], lambda c: c.declared_not_enforced)
-        return Judgement("whole-internet-not-enforced", subject, parameters, evidence)
-    if _wide(connections, limits) and wide["unknown"]:
-        causes = told.causes(why for c in found["unknown"] for _, why in c.indeterminate)
-        return Judgement("indeterminate.internet", subject, {"causes": causes}, evidence)
-    if not connections:
-        return Judgement("no-internet", subject, {}, evidence)
-    code = "approved" if _wide(connections, limits) else "named-ranges-only"
-    return Judgement(code, subject, _told(connections, _open), evidence)
+    connections = context.network.out_of(endpoint, public)
+    candidates = approvals.out_of(endpoint)
+    parts = {name: _not_approved(connections, candidates, ports_of) for name, ports_of in _PORTS.items()}
+    for name, code in _CODES.items():
+        reached = [c for c, ports in parts[name] if ports]
+        if _wide(reached, limits):
+            evidence = (*endpoint.evidence, *told.rule_evidence(_rules(reached)))
+            return Judgement(code, subject, _told(parts[name], reached), evidence)
+    evidence = (*endpoint.evidence, *told.rule_evidence(_rules(connections)))
+    everything = [(c, _reachable(c)) for c in connections]
+    code = "approved" if _wide(connections, limits) else "named-ranges-only" if connections else "no-internet"
+    return Judgement(code, subject, _told(everything, connections) if connections else {}, evidence)
 
 
-def _open(connection: Connection) -> PortSet:
-    ports = connection.allowed
-    for conditional, _ in connection.conditional:
-        ports = ports | conditional
-    return ports
+_Ports = Callable[[Connection], PortSet]
+_Parts = list[tuple[Connection, PortSet]]
+
+
+def _joined(entries: Iterable[tuple[PortSet, Cause]]) -> PortSet:
+    return reduce(PortSet.__or__, (ports for ports, _ in entries), NOTHING)
+
+
+def _reachable(connection: Connection) -> PortSet:
+    return connection.allowed | _joined(connection.conditional)
+
+
+_PORTS: dict[str, _Ports] = {
+    "allowed": lambda c: c.allowed,
+    "conditional": _reachable,
+    "declared": lambda c: _reachable(c) | c.declared_not_enforced,
+    "unknown": lambda c: _reachable(c) | c.declared_not_enforced | _joined(c.indeterminate),
+}
+_CODES = {
+    "allowed": "whole-internet",
+    "conditional": "internet-conditional",
+    "declared": "whole-internet-not-enforced",
+    "unknown": "indeterminate.internet",
+}
+"""From the plainest to the least certain: the first under which too much is reachable is told."""
+
+
+def _not_approved(connections: list[Connection], candidates: list[Approval], ports_of: _Ports) -> _Parts:
+    return [
+        (c, ports_of(c).minus(approved_ports(candidates, destination=c.destination))) for c in connections
+    ]
 
 
 def _rules(connections: list[Connection]) -> tuple[RuleRef, ...]:
@@ -119,12 +142,8 @@ def _rules(connections: list[Connection]) -> tuple[RuleRef, ...]:
 
 
 def _wide(connections: list[Connection], limits: Parameters) -> bool:
-    """Whether the destinations add up to more than the limit, in either family."""
-    sizes = {4: 0, 6: 0}
-    for cidr in {cidr for c in connections for cidr in _cidrs(c)}:
-        network = ipaddress.ip_network(cidr)
-        sizes[network.version] += network.num_addresses
-    return sizes[4] >= 1 << (32 - limits.widest_prefix_v4) or sizes[6] >= 1 << (128 - limits.widest_prefix_v6)
+    cidrs = {cidr for c in connections for cidr in _cidrs(c)}
+    return covers_internet(cidrs, limits.widest_prefix_v4, limits.widest_prefix_v6)
 
 
 def _cidrs(connection: Connection) -> tuple[str, ...]:
@@ -132,13 +151,13 @@ def _cidrs(connection: Connection) -> tuple[str, ...]:
     return destination.cidrs if isinstance(destination, External) else ()
 
 
-def _told(connections: list[Connection], ports_of: Any) -> dict[str, Any]:
-    ports = NOTHING
-    for connection in connections:
-        ports = ports | ports_of(connection)
+def _told(parts: _Parts, connections: list[Connection]) -> dict[str, Any]:
+    ports = reduce(PortSet.__or__, (found for _, found in parts), NOTHING)
+    causes = (why for c in connections for _, why in (*c.conditional, *c.indeterminate))
     return {
         "services": str(ports),
         "ports": ports.as_json(),
         "ranges": sorted({cidr for c in connections for cidr in _cidrs(c)}),
+        "causes": told.causes(causes),
         "decided_by": told.rules(_rules(connections)),
     }

@@ -9,7 +9,7 @@ from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
 from auditor.checks.reads import REACHABILITY
 from auditor.inventory.endpoints import Endpoint
-from auditor.model.finding import Reason, Subject
+from auditor.model.finding import CLUSTER_SUBJECT, Reason, Subject
 from auditor.model.outcome import Outcome
 from auditor.model.verdict import ISOLATION_OUTCOME, Cause, Reach, RuleRef
 from auditor.network.ports import PortSet
@@ -17,6 +17,11 @@ from auditor.network.reach import Flows
 from auditor.network.universe import Peer
 
 REASONS = (
+    Reason(
+        "nothing-outside",
+        Outcome.NOT_APPLICABLE,
+        "The scope file places no endpoint out of scope, so there is nothing to be isolated from.",
+    ),
     Reason("isolated", Outcome.PASS, "Nothing out of scope may connect to {subject}."),
     Reason(
         "only-approved",
@@ -66,6 +71,9 @@ def scoped_endpoints_isolated(context: Context, _: NoParameters) -> Iterator[Yie
     """
     approvals = Approvals(context.scope)
     outside = [endpoint for endpoint, _ in context.classified if endpoint.id in context.out_of_scope]
+    if not outside:
+        yield Judgement("nothing-outside", CLUSTER_SUBJECT, listed=False)
+        return
     for entry in context.population():
         yield _judge(context, approvals, outside, entry) if isinstance(entry, Endpoint) else entry
 
@@ -76,7 +84,7 @@ def _judge(context: Context, approvals: Approvals, outside: list[Endpoint], endp
     approved: set[str] = set()
     causes: list[Cause] = []
     rules: list[RuleRef] = []
-    for group in context.network.flows_into(endpoint, outside) if outside else []:
+    for group in context.network.flows_into(endpoint, outside):
         for sources, ports in _without_approved(group, candidates, approved):
             for reach, left, why in _verdicts(group, ports):
                 decided = context.network.connection(sources[0], endpoint).decided_by

@@ -52,7 +52,7 @@ class ClientRules:
         hosts = self._hosts(rule)
         effects = [effect for host in hosts for effect in self._effects(rule, host)]
         worst = min(effects, key=lambda effect: _RANK.index(effect.wire), default=None)
-        services = tuple(sorted({effect.service for effect in effects}))
+        services = tuple(sorted({str(b.service.id) for host in hosts for b in self._backends[host]}))
         name = str(rule.obj.id)
         nothing = Reasons((Cause("istio.client-no-meshed-service", (("rule", name),)),))
         found = [e.reasons for e in effects if worst is not None and e.wire is worst.wire][:_SHOWN]

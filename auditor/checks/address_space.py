@@ -1,0 +1,22 @@
+"""How much of the public address space a set of blocks covers."""
+
+import ipaddress
+from collections.abc import Iterable
+
+WIDEST_V4, WIDEST_V6 = 8, 16
+"""Blocks that add up to a /8 of IPv4 or a /16 of IPv6 count as "the whole internet"."""
+
+
+def covers_internet(cidrs: Iterable[str], widest_v4: int = WIDEST_V4, widest_v6: int = WIDEST_V6) -> bool:
+    """Whether blocks add up to at least a prefix of that length, in either family, however they are cut.
+
+    Blocks that can't be read count as everything: a typo in a source range must not pass.
+    """
+    sizes = {4: 0, 6: 0}
+    for cidr in set(cidrs):
+        try:
+            network = ipaddress.ip_network(cidr, strict=False)
+        except ValueError:
+            return True
+        sizes[network.version] += network.num_addresses
+    return sizes[4] >= 1 << (32 - widest_v4) or sizes[6] >= 1 << (128 - widest_v6)
