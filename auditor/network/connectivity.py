@@ -9,6 +9,7 @@ from auditor.inventory.services import Services
 from auditor.model.kinds import NAMESPACE, NODE, POD, KindKey
 from auditor.model.verdict import Cause, Reach, RuleRef
 from auditor.network.addresses import External
+from auditor.network.all_pairs import AllPairs
 from auditor.network.bits import members
 from auditor.network.columns import Columns
 from auditor.network.datapath import Datapath
@@ -20,7 +21,7 @@ from auditor.network.pairs import Column, Masks, exempt, group_peers, join_colum
 from auditor.network.ports import PortSet
 from auditor.network.reach import Because, Connection, Decision, Flows, Isolation, PolicyFacts
 from auditor.network.registry import LAYERS
-from auditor.network.representation import CompiledLayer, Direction, PolicyProblem
+from auditor.network.representation import Bits, CompiledLayer, Direction, PolicyProblem
 from auditor.network.resolution import resolve_peer
 from auditor.network.universe import Peer, Universe
 
@@ -171,6 +172,13 @@ class Connectivity:
             inward = self._judge.of(positions[0], Direction.INGRESS, basis)
             column = join_columns(inward.parts, outward.at(positions[0]))
             yield [self.universe.peers[position] for position in positions], column
+
+    def all_pairs(self, basis: Basis = Basis.ENFORCED, marks: Sequence[Bits] = ()) -> AllPairs:
+        """Groups of peers that decide alike, and one verdict for each ordered pair of them, exceptions applied.
+
+        `marks` are sets of peers that no group may mix with others.
+        """
+        return AllPairs(self.universe, self._judge, self._enforcement, basis, marks)
 
     def ports(self, mask: int) -> PortSet:
         """The port set behind a mask of `matrix`."""
