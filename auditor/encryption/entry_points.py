@@ -1,17 +1,116 @@
-"""Ways in from outside: what each host and listener serves, and which Services are open at layer 4."""
+"""Ways into the cluster from outside: one row per (object, host, listener), and what is exposed at layer 4."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from auditor.encryption.entry.exposure import exposures
-from auditor.encryption.entry.registry import FAMILIES
-from auditor.encryption.entry.values import EntryPoint, EntryTls, Exposure
+from auditor.encryption.entry.entry_point import (
+    BackendHop,
+    ClientAuthentication,
+    EntryPoint,
+    EntryTls,
+    Exposure,
+    Plaintext,
+    Target,
+    TlsMode,
+    Way,
+)
+from auditor.encryption.entry.ingress import Judge, entry_rows, unknown_controller, view_ingress
+from auditor.encryption.entry.ingress_class import resolve_class
+from auditor.encryption.entry.istio_gateway import IstioGateways
+from auditor.encryption.entry.layer4 import endpoint_exposures, service_exposures, service_rows
+from auditor.encryption.entry.nginx import Nginx
+from auditor.encryption.entry.sources import Sources
+from auditor.encryption.entry.traefik import Traefik
+from auditor.encryption.verdicts import PortProtection
 from auditor.inventory.cluster import Cluster
+from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
+from auditor.model.kinds import INGRESS
+from auditor.model.verdict import Protection, Tri
 
-__all__ = ["EntryPoint", "EntryTls", "Exposure", "entry_points", "exposures"]
+__all__ = [
+    "BackendHop",
+    "ClientAuthentication",
+    "EntryPoint",
+    "EntryTls",
+    "Exposure",
+    "Plaintext",
+    "Target",
+    "TlsMode",
+    "Way",
+    "entry_points",
+    "exposures",
+    "with_backend_protection",
+]
+
+Protect = Callable[[Endpoint, int, str], PortProtection]
+"""`Encryption.port`: what protects a container port."""
 
 
 def entry_points(cluster: Cluster, services: Services) -> tuple[EntryPoint, ...]:
-    """One row per (object, host, listener) of every controller family, sorted."""
-    rows: Sequence[EntryPoint] = [row for family in FAMILIES for row in family(cluster, services)]
+    """Every way in, sorted by object, host, port and listener. Broken objects give rows too, never an error."""
+    sources = Sources(cluster, services)
+    rows = [*_ingress_rows(sources), *IstioGateways(sources).rows(), *service_rows(sources)]
     return tuple(sorted(rows, key=lambda row: (row.object, row.host, row.port or 0, row.listener)))
+
+
+def exposures(cluster: Cluster, services: Services, endpoints: Sequence[Endpoint]) -> tuple[Exposure, ...]:
+    """Every port open to the outside at layer 4: load balancers, node ports, externalIPs, hostPort, hostNetwork."""
+    sources = Sources(cluster, services)
+    rows = [*service_exposures(sources), *endpoint_exposures(endpoints)]
+    return tuple(sorted(rows, key=lambda row: (row.object, row.port, row.protocol, row.way)))
+
+
+def with_backend_protection(rows: Sequence[EntryPoint], protect: Protect) -> tuple[EntryPoint, ...]:
+    """The rows, with plaintext of those that hand the connection on as the pods behind them decide.
+
+    What nodes encrypt among themselves does not reach a client outside, so only the pods' own protection counts. Rows
+    that lead to an ingress controller stay as they are: its listeners have rows of their own.
+    """
+    return tuple(_resolved(row, protect) for row in rows)
+
+
+def _resolved(row: EntryPoint, protect: Protect) -> EntryPoint:
+    if row.backend is not BackendHop.PASSTHROUGH or row.controller is not None or row.tls is not None:
+        return row
+    found = [protect(b.endpoint, b.target_port, b.protocol) for b in row.destinations]
+    if not found:
+        return row
+    label = next((w for w in _WORST_FIRST if any(p.mesh_label is w for p in found)), Protection.INDETERMINATE)
+    accepted = {protection.mesh_record.plaintext_accepted for protection in found}
+    closed = Plaintext.CLOSED if accepted == {Tri.NO} else Plaintext.INDETERMINATE
+    return replace(
+        row,
+        plaintext=Plaintext.OPEN if Tri.YES in accepted else closed,
+        client_authentication=_CLIENT.get(label, ClientAuthentication.INDETERMINATE),
+        causes=tuple(dict.fromkeys(c for protection in found for c in protection.causes)),
+        evidence=tuple(dict.fromkeys((*row.evidence, *(e for p in found for e in p.evidence)))),
+        handed_on=label,
+    )
+
+
+_WORST_FIRST = (
+    Protection.PLAINTEXT,
+    Protection.NODE_ENCRYPTED_UNAUTHENTICATED,
+    Protection.OPPORTUNISTIC,
+    Protection.INDETERMINATE,
+    Protection.PLAINTEXT_REJECTED_BY_AUTHZ,
+    Protection.TLS_SERVER_ONLY,
+    Protection.ENFORCED_MTLS,
+    Protection.DENIED,
+)
+_CLIENT = {
+    Protection.PLAINTEXT: ClientAuthentication.NONE,
+    Protection.OPPORTUNISTIC: ClientAuthentication.OPTIONAL,
+    Protection.TLS_SERVER_ONLY: ClientAuthentication.NONE,
+    Protection.ENFORCED_MTLS: ClientAuthentication.REQUIRED,
+    Protection.PLAINTEXT_REJECTED_BY_AUTHZ: ClientAuthentication.REQUIRED,
+}
+
+
+def _ingress_rows(sources: Sources) -> Iterator[EntryPoint]:
+    views = [view_ingress(obj, resolve_class(sources, obj)) for obj in sources.cluster.all(INGRESS)]
+    nginx = Nginx([view for view in views if view.ingress_class.controller == "ingress-nginx"])
+    judges: dict[str | None, Judge] = {"ingress-nginx": nginx.judge, "traefik": Traefik(sources).judge}
+    for view in views:
+        yield from entry_rows(sources, view, judges.get(view.ingress_class.controller, unknown_controller))

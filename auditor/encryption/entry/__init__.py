@@ -1,1 +1,1 @@
-"""Entry points: one module per controller family."""
+"""Ways into the cluster from outside, one module per family of controllers."""

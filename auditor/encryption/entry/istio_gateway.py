@@ -1,0 +1,322 @@
+"""Istio Gateway servers (encryption.md 1e; networking/v1alpha3 gateway.proto, pkg/config/gateway)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from auditor.encryption.embedded_yaml import read_mapping
+from auditor.encryption.entry.entry_point import (
+    BackendHop,
+    ClientAuthentication,
+    EntryPoint,
+    EntryTls,
+    Plaintext,
+    TlsMode,
+)
+from auditor.encryption.entry.ingress import covers
+from auditor.encryption.entry.sources import Sources
+from auditor.encryption.entry.tls_versions import version_of
+from auditor.encryption.entry_reasons import cause
+from auditor.inventory.services import Backend
+from auditor.model.kinds import CONFIG_MAP, KindKey
+from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
+from auditor.model.verdict import Cause
+
+GATEWAY = KindKey("networking.istio.io", "Gateway")
+VIRTUAL_SERVICE = KindKey("networking.istio.io", "VirtualService")
+ENVOY_FILTER = KindKey("networking.istio.io", "EnvoyFilter")
+CONTROLLER = "istio"
+_ROOT = "istio-system"
+_PLAIN_HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "GRPC-WEB-TEXT", "HTTP_PROXY")
+_SECURED = ("HTTPS", "TLS")
+_DEFAULT_MINIMUM = "1.2"
+_PASSTHROUGH = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
+_TERMINATING = {
+    "SIMPLE": ClientAuthentication.NONE,
+    "OPTIONAL_MUTUAL": ClientAuthentication.OPTIONAL,
+    "MUTUAL": ClientAuthentication.REQUIRED,
+    "ISTIO_MUTUAL": ClientAuthentication.REQUIRED,
+}
+_BY_NUMBER = dict(
+    enumerate(("PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"))
+)
+_LISTENER_PATCHES = ("LISTENER", "FILTER_CHAIN", "LISTENER_FILTER")
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What one server of a Gateway does, whatever the host."""
+
+    plaintext: Plaintext
+    tls: EntryTls | None
+    client: ClientAuthentication
+    backend: BackendHop
+    causes: tuple[Cause, ...]
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """The VirtualServices of one gateway, by host; wildcards apart."""
+
+    exact: dict[str, list[KubeObject]]
+    wild: list[tuple[str, KubeObject]]
+
+    def add(self, obj: KubeObject) -> None:
+        """Take in a VirtualService."""
+        for host in dict.fromkeys(h.lower() for h in list_at(obj.spec, "hosts") if isinstance(h, str)):
+            if "*" in host:
+                self.wild.append((host, obj))
+            else:
+                self.exact.setdefault(host, []).append(obj)
+
+    def serving(self, host: str) -> Iterator[KubeObject]:
+        """The VirtualServices that answer for a host, or for hosts under a wildcard."""
+        yield from self.exact.get(host, ())
+        if "*" in host:
+            yield from (
+                obj for name, objects in self.exact.items() if _related(host, name) for obj in objects
+            )
+        yield from (obj for pattern, obj in self.wild if _related(pattern, host))
+
+
+_NOTHING_BOUND = _Bound({}, [])
+
+
+class IstioGateways:
+    """All Gateway objects of Istio, with the VirtualServices bound to them and the pods that serve them."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def rows(self) -> Iterator[EntryPoint]:
+        """One row a (Gateway, host, server)."""
+        for gateway in self._sources.cluster.all(GATEWAY):
+            notices = self._notices(gateway)
+            for index, server in enumerate(mappings_at(gateway.spec, "servers")):
+                served = self._serve(gateway, server)
+                yield from self._server_rows(gateway, index, server, served, notices)
+
+    def _server_rows(
+        self,
+        gateway: KubeObject,
+        index: int,
+        server: JsonObject,
+        served: _Served,
+        notices: tuple[Cause, ...],
+    ) -> Iterator[EntryPoint]:
+        number = mapping_at(server, "port").get("number")
+        bound = self._bound.get((gateway.namespace, gateway.name), _NOTHING_BOUND)
+        hosts = [_host(entry) for entry in list_at(server, "hosts") if isinstance(entry, str)]
+        for host in dict.fromkeys(hosts or ["*"]):
+            yield EntryPoint(
+                object=str(gateway.id),
+                namespace=gateway.namespace,
+                kind=gateway.id.kind,
+                controller=CONTROLLER,
+                host=host,
+                listener=text_at(server, "name") or f"servers[{index}]",
+                port=number if isinstance(number, int) else None,
+                protocol="TCP",
+                plaintext=served.plaintext,
+                tls=served.tls,
+                client_authentication=served.client,
+                backend=served.backend,
+                causes=served.causes,
+                notices=notices,
+                evidence=(gateway.evidence_id, *served.evidence),
+                destinations=self._destinations(bound, host),
+            )
+
+    def _serve(self, gateway: KubeObject, server: JsonObject) -> _Served:
+        patching = self._patching_filter(gateway)
+        if patching is not None:
+            unknown = (cause("indeterminate.entry.istio.envoy-filter", filter=patching.id),)
+            return _indeterminate(unknown, (patching.evidence_id,))
+        protocol = (text_at(server, "port", "protocol") or "").upper()
+        tls = server.get("tls")
+        if protocol in _PLAIN_HTTP or (tls is None and protocol not in _SECURED):
+            return _plain(mapping_at(server, "tls").get("httpsRedirect") is True, protocol in _PLAIN_HTTP)
+        if not isinstance(tls, Mapping):
+            return _indeterminate((cause("indeterminate.entry.istio.no-tls-settings"),))
+        mode = _BY_NUMBER.get(tls["mode"]) if isinstance(tls.get("mode"), int) else tls.get("mode")
+        if mode in (None, "", *_PASSTHROUGH):
+            codes = ["entry.passthrough"] if mode else ["entry.passthrough", "entry.istio.mode-unset"]
+            return _Served(
+                Plaintext.CLOSED,
+                EntryTls(TlsMode.PASSTHROUGH),
+                ClientAuthentication.INDETERMINATE,
+                BackendHop.PASSTHROUGH,
+                tuple(cause(code) for code in codes),
+            )
+        if mode not in _TERMINATING:
+            return _indeterminate((cause("indeterminate.entry.istio.mode", mode=str(mode)[:80]),))
+        return self._terminate(gateway, server, tls, str(mode))
+
+    def _terminate(self, gateway: KubeObject, server: JsonObject, tls: JsonObject, mode: str) -> _Served:
+        client, causes = _TERMINATING[mode], [cause("entry.istio.mode", mode=mode)]
+        if client is ClientAuthentication.REQUIRED and tls.get("insecureSkipVerify") is True:
+            client = ClientAuthentication.OPTIONAL
+            causes.append(cause("entry.istio.skip-verify"))
+        number = mapping_at(server, "port").get("number")
+        if client is ClientAuthentication.REQUIRED and self._serves_http3(gateway, number):
+            client = ClientAuthentication.INDETERMINATE
+            causes.append(cause("indeterminate.entry.istio.http3", port=number))
+        minimum, evidence = self._minimum(tls)
+        certificate = text_at(tls, "credentialName") or text_at(tls, "serverCertificate")
+        if mode == "ISTIO_MUTUAL":
+            certificate = "the mesh's workload certificate"
+        ciphers = ", ".join(c for c in list_at(tls, "cipherSuites") if isinstance(c, str))
+        return _Served(
+            Plaintext.CLOSED,
+            EntryTls(TlsMode.TERMINATE, minimum, certificate, ciphers or None),
+            client,
+            BackendHop.MESH,
+            tuple(causes),
+            evidence,
+        )
+
+    def _minimum(self, tls: JsonObject) -> tuple[str | None, tuple[str, ...]]:
+        """The server's minimum version, else the mesh's tlsDefaults, else the documented TLS 1.2."""
+        own = text_at(tls, "minProtocolVersion")
+        if own and own != "TLS_AUTO":
+            return version_of(own), ()
+        found = self._mesh_minimum
+        if len(found) == 1:
+            (version, evidence_id), *_ = found
+            return version, (evidence_id,)
+        return (_DEFAULT_MINIMUM, ()) if not found else (None, ())
+
+    @cached_property
+    def _mesh_minimum(self) -> list[tuple[str | None, str]]:
+        """`tlsDefaults.minProtocolVersion` of every MeshConfig that sets it."""
+        found: dict[str | None, str] = {}
+        for obj in self._mesh_configs:
+            mesh = read_mapping(mapping_at(obj.body, "data").get("mesh")) or {}
+            wanted = text_at(mesh, "tlsDefaults", "minProtocolVersion")
+            if wanted and wanted != "TLS_AUTO":
+                found.setdefault(version_of(wanted), obj.evidence_id)
+        return list(found.items())
+
+    def _serves_http3(self, gateway: KubeObject, number: object) -> bool:
+        """A UDP port of the same number on the gateway pods' Service: HTTP/3, whose listener asks for no certificate."""
+        return any(
+            b.protocol == "UDP" and number in (b.service_port, b.target_port) for b in self._serving(gateway)
+        )
+
+    def _serving(self, gateway: KubeObject) -> list[Backend]:
+        wanted = _selector(gateway)
+        return [b for b in self._sources.every_backend if _matches(wanted, b.endpoint.labels)]
+
+    def _notices(self, gateway: KubeObject) -> tuple[Cause, ...]:
+        wanted = _selector(gateway)
+        if any(_matches(wanted, pod.labels) for pod in self._sources.cluster.pods) or self._serving(gateway):
+            return ()
+        return (cause("entry.istio.no-gateway-pods"),)
+
+    def _patching_filter(self, gateway: KubeObject) -> KubeObject | None:
+        """An EnvoyFilter that may change the listeners of the gateway's pods: in their namespace or mesh-wide."""
+        places = self._namespaces(gateway)
+        for obj in self._sources.cluster.all(ENVOY_FILTER):
+            if places and obj.namespace not in places:
+                continue
+            own = mapping_at(obj.spec, "workloadSelector", "labels")
+            if _overlap(own, _selector(gateway)) and any(
+                _patches(p) for p in mappings_at(obj.spec, "configPatches")
+            ):
+                return obj
+        return None
+
+    def _namespaces(self, gateway: KubeObject) -> frozenset[str]:
+        """Where the gateway's pods run, and the root namespaces; empty where no pod is known."""
+        wanted = _selector(gateway)
+        pods = {pod.namespace for pod in self._sources.cluster.pods if _matches(wanted, pod.labels)}
+        pods |= {backend.endpoint.namespace for backend in self._serving(gateway)}
+        return frozenset(pods | self._root_namespaces) if pods else frozenset()
+
+    @cached_property
+    def _root_namespaces(self) -> set[str]:
+        meshes = (read_mapping(mapping_at(o.body, "data").get("mesh")) for o in self._mesh_configs)
+        return {text_at(mesh or {}, "rootNamespace") or _ROOT for mesh in meshes} or {_ROOT}
+
+    @cached_property
+    def _mesh_configs(self) -> list[KubeObject]:
+        named = self._sources.cluster.all(CONFIG_MAP)
+        return [obj for obj in named if obj.name == "istio" or obj.name.startswith("istio-")]
+
+    @cached_property
+    def _bound(self) -> Mapping[tuple[str, str], "_Bound"]:
+        """VirtualServices by the gateway that they name, `namespace/name` or a name in their own namespace."""
+        found: dict[tuple[str, str], _Bound] = {}
+        for obj in self._sources.cluster.all(VIRTUAL_SERVICE):
+            for name in dict.fromkeys(g for g in list_at(obj.spec, "gateways") if isinstance(g, str)):
+                namespace, separator, rest = name.partition("/")
+                place = (namespace, rest) if separator else (obj.namespace, name)
+                found.setdefault(place, _Bound({}, [])).add(obj)
+        return found
+
+    def _destinations(self, bound: "_Bound", host: str) -> tuple[Backend, ...]:
+        return tuple(
+            dict.fromkeys(b for obj in bound.serving(host.lower()) for b in self._route_backends(obj))
+        )
+
+    def _route_backends(self, obj: KubeObject) -> Iterator[Backend]:
+        for kind in ("http", "tls", "tcp"):
+            for rule in mappings_at(obj.spec, kind):
+                for route in mappings_at(rule, "route"):
+                    host = text_at(route, "destination", "host") or ""
+                    name, _, rest = host.partition(".")
+                    namespace = rest.partition(".")[0] or obj.namespace
+                    port = mapping_at(route, "destination", "port").get("number")
+                    yield from self._sources.backends(namespace, name, port)
+
+
+def _plain(redirect: bool, http: bool) -> _Served:
+    if redirect and http:
+        plaintext, code = Plaintext.REDIRECTED, "entry.istio.redirect"
+    else:
+        plaintext, code = Plaintext.OPEN, "entry.istio.plain"
+    return _Served(plaintext, None, ClientAuthentication.NONE, BackendHop.MESH, (cause(code),))
+
+
+def _indeterminate(causes: tuple[Cause, ...], evidence: tuple[str, ...] = ()) -> _Served:
+    return _Served(
+        Plaintext.INDETERMINATE,
+        EntryTls(TlsMode.INDETERMINATE),
+        ClientAuthentication.INDETERMINATE,
+        BackendHop.INDETERMINATE,
+        causes,
+        evidence,
+    )
+
+
+def _host(entry: str) -> str:
+    """`namespace/host` without its namespace."""
+    return entry.partition("/")[2] or entry
+
+
+def _selector(gateway: KubeObject) -> JsonObject:
+    return mapping_at(gateway.spec, "selector")
+
+
+def _matches(selector: JsonObject, labels: Mapping[str, str]) -> bool:
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def _overlap(first: JsonObject, second: JsonObject) -> bool:
+    """Whether two label sets can select the same pod."""
+    return all(second.get(key, value) == value for key, value in first.items())
+
+
+def _patches(patch: JsonObject) -> bool:
+    """Whether a patch can reach a gateway's listeners (contexts GATEWAY and ANY) or their filter chains."""
+    context = text_at(patch, "match", "context") or "ANY"
+    return patch.get("applyTo") in _LISTENER_PATCHES and context in ("GATEWAY", "ANY")
+
+
+def _related(first: str, second: str) -> bool:
+    """Whether two hosts, of which one is a wildcard of any depth, overlap."""
+    for pattern, other in ((first, second), (second, first)):
+        if pattern == "*" or (pattern.startswith("*.") and other.endswith(pattern[1:])):
+            return True
+    return covers(first, second)

@@ -1,0 +1,117 @@
+"""The closed list of causes behind entry points and encryption between nodes: code to English sentence."""
+
+from auditor.model.verdict import Cause
+
+_CLASS = {
+    "entry.class-by-name": (
+        "the IngressClass {ingress_class} is not in the evidence; its controller is taken from the name's usual meaning"
+    ),
+    "entry.class-default": "it names no class, so the default IngressClass serves it",
+    "entry.class-gke": "it names no class and carries annotations of GKE's Ingress controller",
+    "indeterminate.entry.class-missing": "no IngressClass {ingress_class} exists, so no controller is known to serve it",
+    "indeterminate.entry.class-unknown": "which controller serves the class {ingress_class} is not in the evidence",
+    "indeterminate.entry.class-none": "it names no class and no default IngressClass is known",
+    "indeterminate.entry.class-ambiguous": "it names no class and more than one IngressClass is the default",
+    "indeterminate.entry.controller-unknown": "its controller {controller} is not known to this version",
+}
+_GENERAL = {
+    "entry.no-tls": "no TLS is set for the host",
+    "entry.redirect-default": "the controller redirects plain HTTP unless told otherwise",
+    "entry.redirect-set": "plain HTTP is redirected to HTTPS",
+    "entry.redirect-switched-off": "the redirect to HTTPS is switched off",
+    "entry.client-authentication": "client certificates are set to {mode}",
+    "entry.passthrough": "TLS is passed on to the backend, which decides",
+}
+_NGINX = {
+    "entry.nginx.retired": "ingress-nginx was retired in March 2026 and gets no more security fixes",
+    "entry.nginx.forced-redirect": "a redirect to HTTPS is forced",
+    "entry.nginx.no-host": "without a host name no certificate is looked up, so plain HTTP is not redirected",
+    "entry.nginx.config-assumed": (
+        "the controller's ConfigMap {config} is not in the evidence; its documented defaults are assumed"
+    ),
+    "entry.nginx.snippet": "a snippet sets TLS directives, so the TLS versions are not known",
+    "indeterminate.entry.nginx.client-differs": "Ingresses of the same host ask for client certificates differently",
+    "indeterminate.entry.nginx.passthrough": (
+        "TLS passthrough is asked for, and whether the controller was started with it is not in the evidence"
+    ),
+}
+_TRAEFIK = {
+    "entry.traefik.only-certificates": "spec.tls only loads certificates; no router or entry point has TLS",
+    "entry.traefik.router-tls": "the router has TLS, so it answers no plain HTTP",
+    "entry.traefik.plain-entry": "the router serves the host without TLS on the entry point {entry}",
+    "entry.traefik.entry-redirects": "the entry point {entry} redirects to HTTPS",
+    "entry.traefik.middleware-redirects": "a middleware redirects to HTTPS",
+    "entry.traefik.no-entry-point": "none of its entry points exists or is reachable from outside",
+    "indeterminate.entry.traefik.static-unknown": (
+        "Traefik's entry points are not set by arguments in the evidence, or differ between its deployments"
+    ),
+    "indeterminate.entry.traefik.middleware-unknown": (
+        "whether a middleware redirects to HTTPS cannot be told: it is not in the evidence, or rewrites by pattern"
+    ),
+    "indeterminate.entry.traefik.tls-options": "the TLSOption that holds for it is not in the evidence, or is ambiguous",
+}
+_ISTIO = {
+    "entry.istio.plain": "the server takes plaintext and does not redirect",
+    "entry.istio.redirect": "the server redirects to HTTPS (httpsRedirect)",
+    "entry.istio.mode": "the server's TLS mode is {mode}",
+    "entry.istio.mode-unset": "the server's TLS has no mode, which means PASSTHROUGH; a credentialName is ignored",
+    "entry.istio.skip-verify": "insecureSkipVerify: client certificates are not verified",
+    "entry.istio.no-gateway-pods": "no pod in the evidence matches the Gateway's selector",
+    "indeterminate.entry.istio.http3": "HTTP/3 on port {port} would not ask for a client certificate",
+    "indeterminate.entry.istio.mode": "the TLS mode {mode} is not known",
+    "indeterminate.entry.istio.no-tls-settings": "the server's protocol needs TLS settings and it has none",
+    "indeterminate.entry.istio.envoy-filter": "{filter} patches listeners or filter chains of the gateway's pods",
+}
+_LAYER4 = {
+    "entry.layer4.load-balancer-tls": "the load balancer ends TLS with its own certificate",
+    "entry.layer4.bad-range": "a source range cannot be read: {range}",
+    "indeterminate.entry.layer4": (
+        "the connection is handed on as it is; what the pods behind it serve is what the client gets"
+    ),
+    "indeterminate.entry.layer4-controller": (
+        "it leads to {controller}, whose listeners decide; see their own entry points"
+    ),
+    "indeterminate.entry.layer4-nothing": "no pod in the evidence is behind it",
+}
+
+CNI_REASONS: dict[str, str] = {
+    "cni.encrypts": "{cni} encrypts pod traffic between nodes with {mechanism}",
+    "cni.plain": "{cni} is not set to encrypt pod traffic between nodes ({setting})",
+    "cni.node-identities": "what it encrypts is authenticated between nodes, not between workloads",
+    "cni.no-strict-mode": "without strict mode the first packets of a connection to a new pod may leave unencrypted",
+    "cni.mutual-authentication": "Cilium's mutual authentication authenticates and does not encrypt",
+    "cni.ztunnel": "Cilium's ztunnel carries TCP of enrolled namespaces under mutual TLS ({namespaces})",
+    "cni.unmaintained": "Weave Net is no longer maintained",
+    "cni.experimental": "flannel's IPsec backend is experimental",
+    "cni.nodes-without-key": "these nodes publish no {cni} key: {nodes}",
+    "cni.nodes-without-agent": "no ready {cni} agent was seen on these nodes: {nodes}",
+    "cni.nodes-with-other-backend": "these nodes do not say that they use the backend {backend}: {nodes}",
+    "indeterminate.cni.not-found": "no agent of a CNI that is known to this version is in the evidence",
+    "indeterminate.cni.not-known": "whether {cni} encrypts between nodes is not known to this version",
+    "indeterminate.cni.config-missing": "the ConfigMap {config}, which says whether {cni} encrypts, is not in the evidence",
+    "indeterminate.cni.config-unreadable": "{setting} of {config} cannot be read",
+    "indeterminate.cni.config-conflict": "{cni} is set to encrypt with both WireGuard and IPsec, which it does not support",
+    "indeterminate.cni.agent-not-observed": "{cni} is set to encrypt, and no agent of it was seen running",
+    "indeterminate.cni.nodes-unknown": "not every node is in the evidence, so that each takes part cannot be told",
+    "indeterminate.cni.felix-missing": "Calico's FelixConfiguration is not in the evidence",
+    "indeterminate.cni.address-families": "{cni} encrypts one IP version only, and which versions pods use is not known",
+    "indeterminate.cni.trusted-subnets": "Weave Net does not encrypt to peers in its trusted subnets",
+    "indeterminate.cni.password": "whether Weave Net has a password depends on an optional Secret",
+    "indeterminate.cni.preshared-key": (
+        "Antrea's IPsec uses a pre-shared key, and whether it is still the published default is in a Secret"
+    ),
+    "indeterminate.cni.ipsec-mode": "the mode of OVN-Kubernetes' IPsec is not one that is known",
+    "indeterminate.cni.network-missing": "the cluster's Network (operator.openshift.io) is not in the evidence",
+    "indeterminate.cni.backends-differ": "flannel's ConfigMap and what its nodes say of their backend differ",
+    "indeterminate.cni.control-plane": "control-plane nodes opt out of encrypting their own traffic",
+}
+"""Why encryption between nodes is said to be there, absent or unknown."""
+
+ENTRY_REASONS: dict[str, str] = {**_CLASS, **_GENERAL, **_NGINX, **_TRAEFIK, **_ISTIO, **_LAYER4}
+
+
+def cause(code: str, **parameters: object) -> Cause:
+    """A cause from the closed lists, its parameters as sorted text. Raises KeyError for a code that isn't listed."""
+    if code not in ENTRY_REASONS and code not in CNI_REASONS:
+        raise KeyError(code)
+    return Cause(code, tuple(sorted((name, str(value)) for name, value in parameters.items())))
