@@ -263,16 +263,22 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str, str], ...] = (
         TOKEN,
     ),
 )
-_SUSPECT = re.compile(
-    rb"PRIVATE KEY-----|LS0tLS1CRUdJTi(?:BSU0EgUF|BQUklWQ|BFQyBQ|BFTkNS|BPUEVO)|\beyJ[\w-]{10,}\.eyJ"
-    rb"|[Bb](?:earer|asic) +[\w.~+/=-]{8}|A[KS]IA[0-9A-Z]{16}"
-    rb"|://[^/\s:@\"']{1,200}:[^@/\s\"']{1,200}@"
+_SUSPECT: tuple[tuple[bytes, re.Pattern[bytes]], ...] = (
+    (b"PRIVATE KEY-----", re.compile(rb"PRIVATE KEY-----")),
+    (b"LS0tLS1CRUdJTi", re.compile(rb"LS0tLS1CRUdJTi(?:BSU0EgUF|BQUklWQ|BFQyBQ|BFTkNS|BPUEVO)")),
+    (b"eyJ", re.compile(rb"eyJ[\w-]{10,}\.eyJ")),
+    (b"earer ", re.compile(rb"earer +[\w.~+/=-]{8}")),
+    (b"asic ", re.compile(rb"asic +[\w.~+/=-]{8}")),
+    (b"AKIA", re.compile(rb"AKIA[0-9A-Z]{16}")),
+    (b"ASIA", re.compile(rb"ASIA[0-9A-Z]{16}")),
+    (b"@", re.compile(rb"://[^/\s:@\"']{1,200}:[^@/\s\"']{1,200}@")),
 )
+"""What must be in the bytes before the patterns are tried on each text: a plain search first, as it is far faster."""
 
 
 def has_suspect_text(canonical: bytes) -> bool:
     """Whether the canonical bytes of an object hold anything that looks like a key, a token or a password in an URL."""
-    return _SUSPECT.search(canonical) is not None
+    return any(marker in canonical and pattern.search(canonical) for marker, pattern in _SUSPECT)
 
 
 def redact_patterns(body: dict[str, Any]) -> list[Dropped]:
