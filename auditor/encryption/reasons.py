@@ -7,7 +7,6 @@ rendered.
 from auditor.inventory.data_plane import DATA_PLANE_REASONS
 
 _COMBINED = {
-    "combined.node-encryption": "{cni} encrypts traffic between nodes ({mechanism})",
     "combined.workload-mtls": "{cni} carries TCP of the namespace {namespace} under its own mutual TLS",
     "indeterminate.node-encryption-unknown": "the evidence does not say whether the CNI encrypts between nodes",
     "indeterminate.node-not-covered": "the node {node} may not take part in the CNI's encryption",
@@ -43,7 +42,6 @@ _ISTIO = {
     "istio.ambient-expected": "its labels, or its namespace's, ask for ambient mode, and ztunnel is there",
     "istio.no-ztunnel": "ambient mode is asked for, but no ztunnel runs",
     "istio.ambient-bypassed": "an annotation takes inbound traffic past ztunnel",
-    "istio.ambient-disable": "ztunnel has no mode DISABLE; it does not act on {policy} as a sidecar would",
     "istio.interception-none": "the sidecar does not intercept traffic (interceptionMode NONE)",
     "istio.proxy-port": "port {port} belongs to the sidecar itself and is never redirected",
     "istio.port-excluded": "port {port} is excluded from the sidecar's inbound redirection",
@@ -109,6 +107,7 @@ _CLIENT = {
     ),
     "istio.client-unverified": "{rule} makes clients use TLS without verifying the server (insecureSkipVerify)",
     "istio.client-tls": "{rule} makes clients use TLS {mode}, verified against a certificate authority, not mesh mTLS",
+    "istio.client-tls-dropped": "a port entry of {rule} sets no tls and so drops the rule's, and automatic mTLS is off",
     "istio.client-auto-mtls": "automatic mTLS: {endpoint} is known to take it",
     "istio.client-auto-mtls-off": "automatic mTLS is turned off in MeshConfig",
     "istio.client-namespace-disabled": "mutual TLS is disabled for the namespace of {endpoint}, so clients do not use it",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.verdict import Cause, EncryptionRecord, Protection, RuleRef, Tri
@@ -37,6 +38,15 @@ class Wire(StrEnum):
     MESH_MTLS = "mesh-mtls"
 
 
+T = TypeVar("T")
+
+
+def _joined(first: tuple[T, ...], second: tuple[T, ...]) -> tuple[T, ...]:
+    if not first or not second:
+        return first or second
+    return tuple(dict.fromkeys(first + second))
+
+
 @dataclass(frozen=True, slots=True)
 class Reasons:
     """Why something is said: causes from the closed list, the rules that led there, evidence ids."""
@@ -48,9 +58,9 @@ class Reasons:
     def __add__(self, other: "Reasons") -> "Reasons":
         """Both, in order, without repetition."""
         return Reasons(
-            tuple(dict.fromkeys(self.causes + other.causes)),
-            tuple(dict.fromkeys(self.chain + other.chain)),
-            tuple(dict.fromkeys(self.evidence + other.evidence)),
+            _joined(self.causes, other.causes),
+            _joined(self.chain, other.chain),
+            _joined(self.evidence, other.evidence),
         )
 
 
@@ -140,10 +150,9 @@ class ClientTls:
 class ClientRule:
     """A DestinationRule, seen from the services in the mesh that its host names.
 
-    `downgrades`: YES where a clause of it makes clients send plaintext, or TLS without verifying the server, to one of
-    `services` (`namespace/Service/name`, those with a meshed endpoint for which it sets TLS); `wire` is the weakest
-    result (mesh mTLS where it sets none), `chain` the clauses. `applies` is false where no client uses it for a service
-    of a meshed endpoint.
+    `services` are those of meshed endpoints for which some client uses the rule (`namespace/Service/name`); `applies` is
+    false where there is none. `wire` is the weakest that its clauses make clients send to one of them (mesh mTLS where it
+    sets no TLS), `chain` those clauses. `downgrades`: YES for plaintext, and for TLS without verifying the server.
     """
 
     object: str

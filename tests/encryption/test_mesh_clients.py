@@ -437,3 +437,10 @@ def test_a_port_entry_that_downgrades_is_named() -> None:
     found = rules_of(pod(), service(), rule(policy=policy))["r"]
     assert found.downgrades is Tri.YES
     assert [ref.rule for ref in found.chain] == ["spec.trafficPolicy.portLevelSettings[0]"]
+
+
+def test_a_port_entry_that_drops_tls_downgrades_where_automatic_mtls_is_off() -> None:
+    policy = {**tls("ISTIO_MUTUAL"), "portLevelSettings": [{"port": {"number": 80}}]}
+    off = config_map("istio", ROOT, mesh="enableAutoMtls: false")
+    assert rules_of(pod(), service(), rule(policy=policy))["r"].downgrades is Tri.NO
+    assert rules_of(pod(), service(), rule(policy=policy), off)["r"].downgrades is Tri.YES

@@ -38,6 +38,7 @@ class ClientRules:
     ) -> None:
         self._rules = rules
         self._root = configs.common.root_namespace or ROOT_NAMESPACE
+        self._auto_mtls = configs.common.auto_mtls
         self._backends: dict[str, list[Backend]] = {}
         for (namespace, name), group in sorted(services.backends.items()):
             meshed = [b for b in group if b.protocol == "TCP" and _may_be_meshed(meshes, b.endpoint)]
@@ -89,7 +90,16 @@ class ClientRules:
             found = self._rules.settings(peers, None, backend.endpoint.labels, host, backend.service_port)
             for settings in found:
                 if settings.source is rule and settings.tls is not None:
-                    yield _effect(backend, settings)
+                    yield _effect(backend, settings, *wire_of(settings))
+                elif settings.source is rule and settings.rule is not None and self._auto_mtls is not True:
+                    yield _effect(backend, settings, *self._dropped(settings.rule.object))
+
+    def _dropped(self, rule: str) -> tuple[Wire, Cause]:
+        """A port entry without tls drops the rule's; without automatic mTLS that leaves plaintext."""
+        named = (("rule", rule),)
+        if self._auto_mtls is False:
+            return Wire.PLAINTEXT, Cause("istio.client-tls-dropped", named)
+        return Wire.INDETERMINATE, Cause("indeterminate.istio.mesh-config", named)
 
     def _peers(self, rule: DestinationRule, host: str) -> Sequence[DestinationRule]:
         """The rules of its namespace that it is merged with; a rule with a selector stands alone."""
@@ -101,8 +111,7 @@ class ClientRules:
         return [other for other in group if other.selector is None] if rule in group else [rule]
 
 
-def _effect(backend: Backend, settings: Settings) -> _Effect:
-    wire, cause = wire_of(settings)
+def _effect(backend: Backend, settings: Settings, wire: Wire, cause: Cause) -> _Effect:
     rules = (settings.rule,) if settings.rule else ()
     evidence = (*(rule.evidence_id for rule in rules), backend.service.evidence_id)
     return _Effect(str(backend.service.id), wire, Reasons((cause,), rules, evidence))
