@@ -25,10 +25,11 @@ from auditor.encryption.verdicts import PortProtection
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
-from auditor.model.kinds import INGRESS
+from auditor.model.kinds import INGRESS, INGRESS_CLASS, SERVICE, KindKey
 from auditor.model.verdict import Protection, Tri
 
 __all__ = [
+    "READS",
     "BackendHop",
     "ClientAuthentication",
     "EntryPoint",
@@ -42,6 +43,23 @@ __all__ = [
     "exposures",
     "with_backend_protection",
 ]
+
+_GATEWAY_API = "gateway.networking.k8s.io"
+READS: tuple[KindKey, ...] = (
+    INGRESS,
+    INGRESS_CLASS,
+    SERVICE,
+    *(KindKey("traefik.io", k) for k in ("IngressRoute", "IngressRouteTCP", "Middleware", "TLSOption")),
+    KindKey("traefik.io", "ServersTransport"),
+    KindKey("projectcontour.io", "HTTPProxy"),
+    KindKey("route.openshift.io", "Route"),
+    KindKey("networking.gke.io", "FrontendConfig"),
+    KindKey("elbv2.k8s.aws", "IngressClassParams"),
+    *(KindKey("networking.istio.io", k) for k in ("Gateway", "VirtualService", "EnvoyFilter")),
+    *(KindKey(_GATEWAY_API, k) for k in ("Gateway", "GatewayClass", "ListenerSet", "BackendTLSPolicy")),
+    *(KindKey(_GATEWAY_API, k) for k in ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")),
+)
+"""The kinds that the rows are made of or decided by, beside ConfigMaps by name and the controllers' pods."""
 
 Protect = Callable[[Endpoint, int, str], PortProtection]
 """`Encryption.port`: what protects a container port."""

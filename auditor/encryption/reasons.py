@@ -4,6 +4,7 @@ Codes of verdicts that cannot be told start with `indeterminate.`. The sentences
 rendered.
 """
 
+from auditor.encryption.entry_reasons import CNI_REASONS, ENTRY_REASONS
 from auditor.inventory.data_plane import DATA_PLANE_REASONS
 
 _COMBINED = {
@@ -117,6 +118,10 @@ _CLIENT = {
     ),
     "istio.client-hbone": "the connection to {endpoint} is tunnelled (HBONE) under mesh mTLS",
     "istio.client-passthrough": "no Service leads to this port of {endpoint}; the sidecar passes the connection on as it is",
+    "istio.client-host-not-imported": "{policy} hides the service from the client's sidecar, which passes it on as it is",
+    "indeterminate.istio.client-host-not-imported": (
+        "{policy} hides the service from the client's sidecar, or another one does; what it then does cannot be told"
+    ),
     "istio.client-not-captured": "the outbound connection of {endpoint} bypasses its sidecar",
     "istio.client-no-meshed-service": "the host of {rule} names no service of a meshed workload",
     "indeterminate.istio.client-tls": "the TLS settings of {rule} cannot be read, or have a mode that is not known",
@@ -137,5 +142,14 @@ _CLIENT = {
     "indeterminate.linkerd.client-capture": "annotations of {endpoint} send some addresses past its proxy",
 }
 
-CAUSES: dict[str, str] = {**DATA_PLANE_REASONS, **_COMBINED, **_MESH, **_ISTIO, **_LINKERD, **_CLIENT}
+CAUSES: dict[str, str] = {
+    **DATA_PLANE_REASONS,
+    **_COMBINED,
+    **_MESH,
+    **_ISTIO,
+    **_LINKERD,
+    **_CLIENT,
+    **CNI_REASONS,
+    **ENTRY_REASONS,
+}
 """Every cause, by code."""
