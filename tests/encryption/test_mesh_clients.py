@@ -233,6 +233,35 @@ def test_an_unrouted_subset_is_open_while_routes_may_be_missing() -> None:
     assert on_wire(CLIENT, pod(), service(), subset, claims=claims).wire is W.INDETERMINATE
 
 
+def sidecar(*hosts: str, namespace: str = "front") -> Manifest:
+    return custom(
+        "networking.istio.io/v1", "Sidecar", "s", namespace, {"egress": [{"hosts": list(hosts)}]}, "01"
+    )
+
+
+IMPORTS = [
+    ("everything", sidecar("*/*"), W.MESH_MTLS),
+    ("the service's namespace", sidecar("shop/*"), W.MESH_MTLS),
+    ("the host", sidecar("*/web.shop.svc.cluster.local"), W.MESH_MTLS),
+    ("its own namespace only", sidecar("./*", "istio-system/*"), W.PLAINTEXT),
+    ("its own namespace only, by the mesh's default", sidecar("./*", namespace=ROOT), W.PLAINTEXT),
+    ("nothing", sidecar("~/*"), W.PLAINTEXT),
+    ("another namespace's Sidecar", sidecar("./*", namespace="shop"), W.MESH_MTLS),
+]
+
+
+@pytest.mark.parametrize(("case", "policy", "expected"), IMPORTS, ids=[case[0] for case in IMPORTS])
+def test_a_host_that_the_sidecar_does_not_know_is_passed_on_in_plaintext(
+    case: str, policy: Manifest, expected: Wire
+) -> None:
+    assert on_wire(CLIENT, pod(), service(), policy).wire is expected
+
+
+def test_a_host_that_the_sidecar_does_not_know_is_not_passed_on_under_registry_only() -> None:
+    only = config_map("istio", ROOT, mesh="outboundTrafficPolicy: {mode: REGISTRY_ONLY}")
+    assert on_wire(CLIENT, pod(), service(), sidecar("./*"), only).wire is W.INDETERMINATE
+
+
 ENDS = [
     ("a client outside the mesh", [pod("client", "front", proxy=None), pod(), service()], W.PLAINTEXT),
     ("a destination outside the mesh", [CLIENT, pod(proxy=None), service()], W.PLAINTEXT),

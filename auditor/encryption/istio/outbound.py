@@ -5,10 +5,16 @@ from dataclasses import dataclass
 
 from auditor.encryption.istio.capture import MODE
 from auditor.encryption.istio.destination_rules import DestinationRules, Settings, service_host, wire_of
+from auditor.encryption.istio.imported_hosts import imports
 from auditor.encryption.istio.inbound import IstioInbound
 from auditor.encryption.istio.mesh_config import MeshConfigs
 from auditor.encryption.istio.peer_authentication import Mode
-from auditor.encryption.istio.proxy_settings import ENVOY_FILTER, SelectedObjects, filters_touching_tls
+from auditor.encryption.istio.proxy_settings import (
+    ENVOY_FILTER,
+    SIDECAR,
+    SelectedObjects,
+    filters_touching_tls,
+)
 from auditor.encryption.meshes import Meshes
 from auditor.encryption.port_lists import parse_ports
 from auditor.encryption.verdicts import DataPlane, Reasons, Wire
@@ -17,7 +23,7 @@ from auditor.inventory.data_plane import is_istio_gateway
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Backend, Services
 from auditor.model.objects import KubeObject, mappings_at, text_at
-from auditor.model.verdict import Cause, Tri
+from auditor.model.verdict import Cause, RuleRef, Tri
 
 TLS_MODE = "security.istio.io/tlsMode"
 TUNNEL = "networking.istio.io/tunnel"
@@ -56,6 +62,7 @@ class IstioOutbound:
         self._meshes = meshes
         self.rules = DestinationRules(cluster)
         self._filters = SelectedObjects(cluster, ENVOY_FILTER)
+        self._sidecars = SelectedObjects(cluster, SIDECAR)
 
     def from_ambient(self, source: Endpoint, destination: Endpoint) -> OnWire:
         """ztunnel tunnels to whatever understands HBONE; DestinationRules don't concern it."""
@@ -98,11 +105,27 @@ class IstioOutbound:
             return _because(Wire.INDETERMINATE, "indeterminate.istio.mesh-config", source)
         service = backend.service
         host = service_host(service.namespace, service.name)
+        known, sidecar = imports(self._sidecars, source, root, service.namespace, host, backend.service_port)
+        if sidecar is not None and known is not Tri.YES:
+            return self._not_imported(source, sidecar, known)
         rules = self.rules.lookup(source.namespace, service.namespace, host, root)
         target = backend.endpoint
         settings = self.rules.settings(rules, source.labels, target.labels, host, backend.service_port)
         found = worst(self._by_settings(source, backend, choice) for choice in settings)
         return found or self._automatic(source, backend, passthrough=False)
+
+    def _not_imported(self, source: Endpoint, sidecar: RuleRef, known: Tri) -> OnWire:
+        """A host that the sidecar doesn't know is passed on as it is, or not at all."""
+        any_host = self._configs.of(source).outbound_any
+        open_to_all = known is Tri.NO and any_host is True
+        wire = Wire.PLAINTEXT if open_to_all else Wire.INDETERMINATE
+        code = (
+            "istio.client-host-not-imported"
+            if open_to_all
+            else "indeterminate.istio.client-host-not-imported"
+        )
+        cause = Cause(code, (("policy", sidecar.object),))
+        return OnWire(wire, Reasons((cause,), (sidecar,), (sidecar.evidence_id,)))
 
     def _by_settings(self, source: Endpoint, backend: Backend, settings: Settings) -> OnWire:
         rules = (settings.rule,) if settings.rule else ()

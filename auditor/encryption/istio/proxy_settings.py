@@ -65,9 +65,19 @@ class IngressTls:
 
 
 def ingress_tls(sidecars: SelectedObjects, endpoint: Endpoint, root: str, port: int) -> IngressTls | None:
-    """The TLS settings that a Sidecar gives to a listener of the port, None where it gives none.
+    """The TLS settings that a Sidecar gives to a listener of the port, None where it gives none."""
+    found = [_listener_tls(obj, port) for obj in governing_sidecars(sidecars, endpoint, root)]
+    present = [tls for tls in found if tls is not None]
+    if not present:
+        return None
+    certain = len(present) == len(found) and len({tls.mode for tls in present}) == 1
+    return IngressTls(present[0].mode, present[0].rule, certain)
 
-    A Sidecar that selects the workload beats one without a selector, which beats the root namespace's.
+
+def governing_sidecars(sidecars: SelectedObjects, endpoint: Endpoint, root: str) -> tuple[KubeObject, ...]:
+    """The Sidecar that governs a workload, several where ages aren't recorded.
+
+    One that selects the workload beats one without a selector, which beats the root namespace's.
     """
     own = sidecars.of(endpoint, endpoint.namespace)
     groups = (
@@ -75,13 +85,7 @@ def ingress_tls(sidecars: SelectedObjects, endpoint: Endpoint, root: str, port: 
         [obj for obj in own if not selector_of(obj)],
         [obj for obj in sidecars.of(endpoint, root) if not selector_of(obj)],
     )
-    chosen = next((group for group in groups if group), [])
-    found = [_listener_tls(obj, port) for obj in possible_winners(chosen, lambda obj: obj)]
-    present = [tls for tls in found if tls is not None]
-    if not present:
-        return None
-    certain = len(present) == len(found) and len({tls.mode for tls in present}) == 1
-    return IngressTls(present[0].mode, present[0].rule, certain)
+    return possible_winners(next((group for group in groups if group), []), lambda obj: obj)
 
 
 def _listener_tls(obj: KubeObject, port: int) -> IngressTls | None:
