@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from auditor.encryption import record as records
+from auditor.encryption.cni import node_encryption
+from auditor.encryption.flows import flow_record
 from auditor.encryption.istio.client_rules import ClientRules
 from auditor.encryption.istio.data_plane import IstioDataPlane
 from auditor.encryption.istio.inbound import IstioInbound
@@ -14,11 +16,12 @@ from auditor.encryption.linkerd.data_plane import LinkerdDataPlane
 from auditor.encryption.linkerd.inbound import LinkerdInbound
 from auditor.encryption.linkerd.outbound import LinkerdOutbound
 from auditor.encryption.meshes import Meshes
-from auditor.encryption.node_encryption import UNKNOWN_NODE_ENCRYPTION, NodeEncryption
+from auditor.encryption.node_encryption import NodeEncryption
 from auditor.encryption.verdicts import (
     ClientRule,
     ClientTls,
     DataPlane,
+    FlowProtection,
     Membership,
     MeshPresence,
     MeshVerdict,
@@ -29,7 +32,7 @@ from auditor.encryption.verdicts import (
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
-from auditor.model.verdict import Cause, EncryptionRecord, Protection, Tri
+from auditor.model.verdict import Cause, EncryptionRecord, Protection, Tri, all_of
 
 _SETTLED = (Protection.DENIED, Protection.ENFORCED_MTLS, Protection.TLS_SERVER_ONLY)
 
@@ -52,7 +55,7 @@ class Encryption:
     @cached_property
     def nodes(self) -> NodeEncryption:
         """What the CNI encrypts between nodes."""
-        return self._given_nodes or UNKNOWN_NODE_ENCRYPTION
+        return self._given_nodes or node_encryption(self._cluster)
 
     @property
     def meshes(self) -> MeshPresence:
@@ -104,6 +107,35 @@ class Encryption:
         """What the source's side puts on the wire to a container port of the destination (TCP)."""
         wire, reasons = self._wire(source, destination, port)
         return ClientTls(source, destination, port, wire, reasons.causes, reasons.chain, reasons.evidence)
+
+    def flow(
+        self, source: Endpoint, destination: Endpoint, port: int, protocol: str = "TCP"
+    ) -> FlowProtection:
+        """What protects a flow from one endpoint to a container port of another."""
+        _, verdict = self._workload_verdict(destination, port, protocol)
+        wire, sent = Wire.PLAINTEXT, Reasons()
+        if protocol == "TCP":
+            wire, sent = self._wire(source, destination, port)
+        own = flow_record(wire, verdict.record)
+        cross, same, below = self._below(destination)
+        from_cross, from_same, _ = self._below(source)
+        record = records.combine(own, all_of((cross, from_cross)), all_of((same, from_same)))
+        reasons = sent + verdict.reasons
+        if records.label(own) not in _SETTLED:
+            reasons = reasons + below
+        return FlowProtection(
+            source=source,
+            destination=destination,
+            port=port,
+            protocol=protocol,
+            wire=wire,
+            label=records.label(record),
+            record=record,
+            same_node=_same_node(source, destination),
+            causes=reasons.causes,
+            chain=reasons.chain,
+            evidence=reasons.evidence,
+        )
 
     def client_rules(self) -> tuple[ClientRule, ...]:
         """Every DestinationRule, sorted by id, with what it does to clients of meshed services."""
@@ -226,6 +258,16 @@ class Encryption:
     @cached_property
     def _linkerd_config(self) -> LinkerdConfig:
         return read_linkerd_config(self._cluster, self._endpoints)
+
+
+def _same_node(source: Endpoint, destination: Endpoint) -> Tri:
+    """Whether all pods of both ends run on one node, none of them on a node of the other's, or it cannot be told."""
+    nodes, others = source.node_names, destination.node_names
+    if not nodes or not others:
+        return Tri.UNKNOWN
+    if nodes == others and len(nodes) == 1:
+        return Tri.YES
+    return Tri.NO if nodes.isdisjoint(others) else Tri.UNKNOWN
 
 
 def _weaker(covered: Tri, host_network: Tri) -> Tri:

@@ -147,6 +147,26 @@ class ClientTls:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FlowProtection:
+    """What protects one flow: the client's side and the port together, with the nodes below.
+
+    DENIED: the two ends do not come together, the connection fails. `same_node`: both ends run on one and the same node.
+    """
+
+    source: Endpoint
+    destination: Endpoint
+    port: int
+    protocol: str
+    wire: Wire
+    label: Protection
+    record: EncryptionRecord
+    same_node: Tri
+    causes: tuple[Cause, ...]
+    chain: tuple[RuleRef, ...]
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ClientRule:
     """A DestinationRule, seen from the services in the mesh that its host names.
 

@@ -1,9 +1,13 @@
 """Records, labels and the combination of layers (contracts: encryption and entry points)."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import auditor.encryption
 from auditor.encryption import record as records
 from auditor.encryption.node_encryption import UNKNOWN_NODE_ENCRYPTION, NodeEncryption
 from auditor.encryption.reasons import CAUSES
@@ -178,3 +182,14 @@ def test_sentences_fill_with_text_parameters(code: str) -> None:
             return "x"
 
     assert CAUSES[code].format_map(Anything())
+
+
+MESH_SOURCES = sorted((Path(auditor.encryption.__file__).parent).rglob("*.py"))
+CODE = re.compile(r'"((?:indeterminate\.)?(?:istio|linkerd|client|mesh|injection|combined)\.[a-z0-9.-]+)"')
+
+
+@pytest.mark.parametrize("path", MESH_SOURCES, ids=lambda path: path.stem)
+def test_every_cause_in_the_code_is_on_the_closed_list(path: Path) -> None:
+    written = set(CODE.findall(path.read_text()))
+    hosts = {code for code in written if code.endswith((".io", ".svc", ".local"))}
+    assert written - hosts <= set(CAUSES)
