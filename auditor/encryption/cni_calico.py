@@ -46,36 +46,40 @@ def _encrypting(
     evidence: tuple[str, ...],
 ) -> NodeEncryption:
     families = _pod_families(cluster)
-    covered = Tri.YES if families and families <= enabled else Tri.NO if families - enabled else Tri.UNKNOWN
-    if not families:
-        covered = Tri.YES if enabled == {4, 6} else Tri.UNKNOWN
-    causes: list[Cause] = [
-        cause("cni.encrypts", cni="Calico", mechanism="wireguard"),
-        cause("cni.node-identities"),
-    ]
-    if covered is not Tri.YES:
-        causes = [cause("indeterminate.cni.address-families", cni="Calico")]
+    uncovered = families - enabled
     used = families & enabled or enabled
     keyless = frozenset(
         node.name
         for node in cluster.nodes
         if any(not node.annotations.get(_FAMILIES[family][1]) for family in used)
     )
-    if keyless:
+    cross, causes = _settle(families, enabled)
+    if keyless and not uncovered:
         causes.append(cause("cni.nodes-without-key", cni="Calico", nodes=", ".join(sorted(keyless)[:5])))
-    everyone = bool(cluster.nodes) and len(keyless) == len(cluster.nodes)
+        if len(keyless) == len(cluster.nodes):
+            cross = Tri.NO
     switched_off = frozenset(obj.name.removeprefix("node.") for obj in per_node if _switched_off(obj, used))
     return NodeEncryption(
         cni="calico",
-        cross_node=Tri.NO if everyone else covered,
+        cross_node=cross,
         same_node=Tri.NO,
         causes=tuple(causes),
         evidence=(*evidence, *(node.evidence_id for node in cluster.nodes)),
-        mechanism="wireguard",
+        mechanism=None if cross is Tri.NO else "wireguard",
         chain=_chain(default),
         host_network=Tri.YES if _on(agent, default, _HOST) else Tri.NO,
         except_nodes=keyless | switched_off,
     )
+
+
+def _settle(families: set[int], enabled: set[int]) -> tuple[Tri, list[Cause]]:
+    """Whether the IP versions that pods use are among those encrypted."""
+    if families - enabled:
+        return Tri.NO, [cause("cni.plain", cni="Calico", setting=f"IPv{min(families - enabled)}")]
+    if not families and len(enabled) < len(_FAMILIES):
+        return Tri.UNKNOWN, [cause("indeterminate.cni.address-families", cni="Calico")]
+    encrypts = cause("cni.encrypts", cni="Calico", mechanism="wireguard")
+    return Tri.YES, [encrypts, cause("cni.node-identities")]
 
 
 def _on(agent: CniAgent, config: KubeObject | None, name: str) -> bool:

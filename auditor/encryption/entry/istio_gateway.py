@@ -28,7 +28,7 @@ ENVOY_FILTER = KindKey("networking.istio.io", "EnvoyFilter")
 CONTROLLER = "istio"
 _ROOT = "istio-system"
 _PLAIN_HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "GRPC-WEB-TEXT", "HTTP_PROXY")
-_SECURED = ("HTTPS", "TLS")
+_PLAIN_TCP = ("TCP", "MONGO", "MYSQL", "REDIS")
 _DEFAULT_MINIMUM = "1.2"
 _PASSTHROUGH = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
 _TERMINATING = {
@@ -135,12 +135,12 @@ class IstioGateways:
             return _indeterminate(unknown, (patching.evidence_id,))
         protocol = (text_at(server, "port", "protocol") or "").upper()
         tls = server.get("tls")
-        if protocol in _PLAIN_HTTP or (tls is None and protocol not in _SECURED):
+        if protocol in _PLAIN_HTTP or (tls is None and protocol in _PLAIN_TCP):
             return _plain(mapping_at(server, "tls").get("httpsRedirect") is True, protocol in _PLAIN_HTTP)
         if not isinstance(tls, Mapping):
             return _indeterminate((cause("indeterminate.entry.istio.no-tls-settings"),))
-        mode = _BY_NUMBER.get(tls["mode"]) if isinstance(tls.get("mode"), int) else tls.get("mode")
-        if mode in (None, "", *_PASSTHROUGH):
+        mode = _mode(tls.get("mode"))
+        if mode in ("", *_PASSTHROUGH):
             codes = ["entry.passthrough"] if mode else ["entry.passthrough", "entry.istio.mode-unset"]
             return _Served(
                 Plaintext.CLOSED,
@@ -150,8 +150,8 @@ class IstioGateways:
                 tuple(cause(code) for code in codes),
             )
         if mode not in _TERMINATING:
-            return _indeterminate((cause("indeterminate.entry.istio.mode", mode=str(mode)[:80]),))
-        return self._terminate(gateway, server, tls, str(mode))
+            return _indeterminate((cause("indeterminate.entry.istio.mode", mode=mode[:80]),))
+        return self._terminate(gateway, server, tls, mode)
 
     def _terminate(self, gateway: KubeObject, server: JsonObject, tls: JsonObject, mode: str) -> _Served:
         client, causes = _TERMINATING[mode], [cause("entry.istio.mode", mode=mode)]
@@ -288,6 +288,15 @@ def _indeterminate(causes: tuple[Cause, ...], evidence: tuple[str, ...] = ()) ->
         causes,
         evidence,
     )
+
+
+def _mode(value: object) -> str:
+    """The mode by name, `""` where it is not set (which is number 0); anything else as text, to be named."""
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _BY_NUMBER.get(value, str(value))
+    return str(value)
 
 
 def _host(entry: str) -> str:
