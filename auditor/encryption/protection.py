@@ -34,6 +34,7 @@ from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
 from auditor.model.verdict import Cause, EncryptionRecord, Protection, Tri, all_of
 
+_NOT_COVERING = (records.PLAINTEXT, records.INDETERMINATE)
 _SETTLED = (Protection.DENIED, Protection.ENFORCED_MTLS, Protection.TLS_SERVER_ONLY)
 
 
@@ -203,7 +204,7 @@ class Encryption:
 
     def _covering(self, plane: DataPlane, record: EncryptionRecord, cross: Tri, same: Tri) -> tuple[str, ...]:
         layers = []
-        if plane not in (DataPlane.NONE, DataPlane.UNKNOWN) and record != records.PLAINTEXT:
+        if plane not in (DataPlane.NONE, DataPlane.UNKNOWN) and record not in _NOT_COVERING:
             layers.append(plane.value)
         if Tri.YES in (cross, same):
             layers.append(f"{self.nodes.cni or 'cni'}-{self.nodes.mechanism or 'encryption'}")

@@ -350,6 +350,22 @@ BYPASS = [
         "TCP",
         P.ENFORCED_MTLS,
     ),
+    (
+        "told in one word",
+        meshed(initContainers=[{"name": "linkerd-init", "args": ["--inbound-ports-to-ignore=8080"]}]),
+        8080,
+        "TCP",
+        P.PLAINTEXT,
+    ),
+    (
+        "an init container whose arguments were not kept: the annotation",
+        meshed(
+            initContainers=[{"name": "linkerd-init"}], annotations={PREFIX + "skip-inbound-ports": "8080"}
+        ),
+        8080,
+        "TCP",
+        P.PLAINTEXT,
+    ),
     ("the annotation", meshed(annotations={PREFIX + "skip-inbound-ports": "8080"}), 8080, "TCP", P.PLAINTEXT),
     (
         "a list that cannot be read",

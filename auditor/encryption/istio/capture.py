@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from auditor.encryption.arguments import arguments_of
 from auditor.encryption.embedded_yaml import read_mapping
 from auditor.encryption.istio.injector_config import InjectorConfig
 from auditor.encryption.istio.mesh_config import MeshConfig
 from auditor.encryption.port_lists import parse_ports
 from auditor.encryption.verdicts import Reasons
 from auditor.inventory.endpoints import Endpoint
-from auditor.model.objects import list_at, mapping_at, mappings_at, text_at
+from auditor.model.objects import mappings_at, text_at
 from auditor.model.verdict import Cause, Tri
 
 _TRAFFIC = "traffic.sidecar.istio.io/"
@@ -91,13 +92,7 @@ def _first(arguments: dict[str, str], *names: str, default: str) -> str:
 
 def _init_arguments(endpoint: Endpoint) -> dict[str, str]:
     """`flag: value` of the container that sets up iptables; empty where there is none or its arguments are not kept."""
-    for container in mappings_at(mapping_at(endpoint.spec), "initContainers"):
-        if text_at(container, "name") not in _INIT_CONTAINERS:
-            continue
-        words = [str(word) for word in list_at(container, "args") + list_at(container, "command")]
-        return {
-            flag: "" if value.startswith("-") else value
-            for flag, value in zip(words, [*words[1:], ""], strict=True)
-            if flag.startswith("-")
-        }
+    for container in mappings_at(endpoint.spec, "initContainers"):
+        if text_at(container, "name") in _INIT_CONTAINERS:
+            return arguments_of(container)
     return {}

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.encryption import record as records
+from auditor.encryption.arguments import arguments_of
 from auditor.encryption.label_index import LabelIndex
 from auditor.encryption.linkerd.config import LinkerdConfig
 from auditor.encryption.linkerd.data_plane import CONFIG_PREFIX, LinkerdDataPlane
@@ -15,7 +16,7 @@ from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.selectors import Selector, SelectorError, parse_selector
 from auditor.model.kinds import kind_key
-from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
+from auditor.model.objects import JsonObject, KubeObject, mapping_at, mappings_at, text_at
 from auditor.model.verdict import Cause, EncryptionRecord, RuleRef
 
 SERVER = kind_key("policy.linkerd.io", "Server")
@@ -254,10 +255,8 @@ def _proxy_variable(endpoint: Endpoint, name: str) -> str | None:
 
 
 def init_argument(endpoint: Endpoint, flag: str) -> str | None:
-    """The value that linkerd-init was given for a flag; None where there is no such container or its arguments aren't
-    kept. A container that was started without the flag ignores nothing."""
+    """The value that linkerd-init was given for a flag; None where there is no such container, or the flag isn't kept."""
     for container in mappings_at(endpoint.spec, "initContainers"):
-        if text_at(container, "name") == "linkerd-init" and (words := list_at(container, "args")):
-            given = zip(words, [*words[1:], ""], strict=True)
-            return next((value for word, value in given if word == flag and isinstance(value, str)), "")
+        if text_at(container, "name") == "linkerd-init":
+            return arguments_of(container).get(flag)
     return None
