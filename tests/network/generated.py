@@ -1,4 +1,7 @@
-"""Hypothesis strategies for small clusters: few names, so that everything overlaps."""
+"""Hypothesis strategies for small clusters: few names, so that everything overlaps.
+
+Sizes and kinds are sampled evenly (not drawn as integers or lists, which lean towards small and empty).
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.network.building import Raw, agent, cluster_policy, namespace, node, pod, policy
 
-SPACES = ("a", "b", "c")
+SPACES = ("a", "b")
 PORTS = (80, 81, 8080, 9000)
 BLOCKS = (
     "0.0.0.0/0",
@@ -38,15 +41,18 @@ def expressions(draw: st.DrawFn) -> Raw:
     return entry
 
 
+def some(entries: st.SearchStrategy[Any], *sizes: int) -> st.SearchStrategy[list[Any]]:
+    """A list with one of the sizes."""
+    return st.sampled_from(sizes).flatmap(lambda size: st.lists(entries, min_size=size, max_size=size))
+
+
 @st.composite
 def selectors(draw: st.DrawFn) -> Raw:
-    """A label selector, often empty."""
-    found: Raw = {}
-    if draw(st.booleans()):
-        found["matchLabels"] = draw(_pairs)
-    if draw(st.integers(0, 3)) == 0:
-        found["matchExpressions"] = [draw(expressions())]
-    return found
+    """A label selector: a third are empty, a third by one label, a third with an expression."""
+    kind = draw(st.sampled_from(("empty", "label", "expression")))
+    if kind == "label":
+        return {"matchLabels": {draw(st.sampled_from(("k", "l"))): draw(st.sampled_from(("x", "y")))}}
+    return {"matchExpressions": [draw(expressions())]} if kind == "expression" else {}
 
 
 @st.composite
@@ -62,7 +68,7 @@ def blocks(draw: st.DrawFn) -> Raw:
 @st.composite
 def np_peers(draw: st.DrawFn) -> Raw:
     """A peer of a NetworkPolicy."""
-    kind = draw(st.integers(0, 3))
+    kind = draw(st.sampled_from(range(4)))
     if kind == 0:
         return {"ipBlock": draw(blocks())}
     if kind == 1:
@@ -78,7 +84,7 @@ def np_ports(draw: st.DrawFn) -> Raw:
     entry: Raw = {}
     if draw(st.booleans()):
         entry["protocol"] = draw(st.sampled_from(("TCP", "UDP", "SCTP")))
-    kind = draw(st.integers(0, 3))
+    kind = draw(st.sampled_from((0, 1, 1, 2, 3)))
     if kind == 1:
         entry["port"] = "http"
     elif kind >= 2:
@@ -92,10 +98,10 @@ def np_ports(draw: st.DrawFn) -> Raw:
 def np_rules(draw: st.DrawFn, field: str) -> Raw:
     """A rule of a NetworkPolicy."""
     rule: Raw = {}
-    if draw(st.integers(0, 4)):
-        rule[field] = draw(st.lists(np_peers(), max_size=2))
-    if draw(st.booleans()):
-        rule["ports"] = draw(st.lists(np_ports(), max_size=2))
+    if draw(st.sampled_from(range(5))):
+        rule[field] = draw(some(np_peers(), 0, 1, 1, 2))
+    if draw(st.sampled_from(range(3))):
+        rule["ports"] = draw(some(np_ports(), 0, 1, 1, 2))
     return rule
 
 
@@ -107,19 +113,19 @@ def network_policies(draw: st.DrawFn, number: int) -> Raw:
         draw(st.sampled_from(SPACES)),
         pods=draw(selectors()),
         types=draw(st.sampled_from((None, ["Ingress"], ["Egress"], ["Ingress", "Egress"]))),
-        ingress=draw(st.none() | st.lists(np_rules("from"), max_size=2)),
-        egress=draw(st.none() | st.lists(np_rules("to"), max_size=2)),
+        ingress=draw(st.none() | some(np_rules("from"), 0, 1, 1, 2)),
+        egress=draw(st.none() | some(np_rules("to"), 0, 1, 1, 2)),
     )
 
 
 @st.composite
 def pods(draw: st.DrawFn, number: int) -> Raw:
     """A pod with an address; now and then on its node's network."""
-    on_node = draw(st.integers(1, 2))
-    host = draw(st.integers(0, 6)) == 0
+    on_node = draw(st.sampled_from((1, 2)))
+    host = draw(st.sampled_from(range(6))) == 5
     ports = [
         {"name": "http", "containerPort": draw(st.sampled_from((80, 8080))), "protocol": protocol}
-        for protocol in draw(st.lists(st.sampled_from(("TCP", "UDP")), max_size=2, unique=True))
+        for protocol in draw(st.sampled_from(((), ("TCP",), ("TCP",), ("TCP", "UDP"))))
     ]
     address = f"192.0.2.{on_node}" if host else f"10.0.{number % 2}.{number}"
     space, labels = draw(st.sampled_from(SPACES)), draw(_pairs)
@@ -129,13 +135,13 @@ def pods(draw: st.DrawFn, number: int) -> Raw:
 
 
 @st.composite
-def admin_peers(draw: st.DrawFn, egress: bool, unknown: bool = True) -> Raw:
+def admin_peers(draw: st.DrawFn, egress: bool) -> Raw:
     """A peer of the cluster-wide kinds."""
-    kind = draw(st.integers(0, 5 if egress else 3))
-    if kind == 3 and unknown:
+    kind = draw(st.sampled_from((0, 0, 1, 1, 2, 2, 3, *((4, 4, 5) if egress else ()))))
+    if kind == 3:
         return {"someday": {}}
     if kind == 4:
-        return {"networks": draw(st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=2))}
+        return {"networks": draw(some(st.sampled_from(BLOCKS), 1, 2))}
     if kind == 5:
         return {"nodes": draw(selectors())}
     if kind == 0:
@@ -148,7 +154,7 @@ def admin_ports(draw: st.DrawFn, new: bool) -> Raw:
     """An entry of `ports` (v1alpha1) or `protocols` (v1alpha2)."""
     protocol = draw(st.sampled_from(("TCP", "UDP")))
     port = draw(st.sampled_from(PORTS))
-    kind = draw(st.integers(0, 2))
+    kind = draw(st.sampled_from(range(3)))
     if kind == 0:
         return {"destinationNamedPort" if new else "namedPort": "http"}
     span = {"start": port, "end": port + 1000}
@@ -164,9 +170,9 @@ def admin_ports(draw: st.DrawFn, new: bool) -> Raw:
 def admin_rules(draw: st.DrawFn, egress: bool, new: bool, actions: tuple[str, ...]) -> Raw:
     """A rule of the cluster-wide kinds."""
     rule: Raw = {"action": draw(st.sampled_from(actions))}
-    rule["to" if egress else "from"] = draw(st.lists(admin_peers(egress), min_size=1, max_size=2))
+    rule["to" if egress else "from"] = draw(some(admin_peers(egress), 1, 1, 2))
     if draw(st.booleans()):
-        rule["protocols" if new else "ports"] = draw(st.lists(admin_ports(new), min_size=1, max_size=2))
+        rule["protocols" if new else "ports"] = draw(some(admin_ports(new), 1, 2))
     return rule
 
 
@@ -185,11 +191,11 @@ def admin_policies(draw: st.DrawFn, kind: str, number: int) -> Raw:
     )
     spec: dict[str, Any] = {"subject": subject}
     for egress in (False, True):
-        rules = draw(st.lists(admin_rules(egress, new, actions), max_size=2))
+        rules = draw(some(admin_rules(egress, new, actions), 0, 1, 2, 3))
         if rules:
             spec["egress" if egress else "ingress"] = rules
     if kind != "BaselineAdminNetworkPolicy":
-        spec["priority"] = draw(st.integers(0, 3))
+        spec["priority"] = draw(st.sampled_from((0, 1, 2)))
     if new:
         spec["tier"] = draw(st.sampled_from(("Admin", "Baseline")))
     name = "default" if kind == "BaselineAdminNetworkPolicy" else f"{kind.lower()}-{number}"
@@ -203,12 +209,12 @@ def clusters(draw: st.DrawFn, admin: bool = False) -> list[Raw]:
     for number in (1, 2):
         objects.append(node(f"node-{number}", f"192.0.2.{number}", draw(_pairs)))
         objects.append(agent("kube-router", "kube-router", f"node-{number}"))
-    objects += [draw(pods(number)) for number in range(1, draw(st.integers(2, 5)) + 1)]
-    objects += [draw(network_policies(number)) for number in range(draw(st.integers(0, 3)))]
+    objects += [draw(pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4, 5))) + 1)]
+    objects += [draw(network_policies(number)) for number in range(draw(st.sampled_from((1, 2, 3, 4))))]
     if admin:
         for kind in draw(
             st.sampled_from((("AdminNetworkPolicy", "BaselineAdminNetworkPolicy"), ("ClusterNetworkPolicy",)))
         ):
-            count = 1 if kind.startswith("Baseline") else draw(st.integers(1, 3))
+            count = 1 if kind.startswith("Baseline") else draw(st.sampled_from((1, 2, 3)))
             objects += [draw(admin_policies(kind, number)) for number in range(count)]
     return objects
