@@ -1,0 +1,262 @@
+"""All connections of a cluster as the contract shapes them: endpoints, disjoint external ranges, groups, rows."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from auditor.checks.context import Facts
+from auditor.evaluate.connectivity_levels import (
+    HOST_NETWORK,
+    Row,
+    Shape,
+    by_endpoint,
+    by_namespace,
+    members_of,
+    pod_network,
+)
+from auditor.inventory.endpoints import Endpoint
+from auditor.model.connectivity_result import (
+    BasisName,
+    CompletenessResult,
+    EndpointRow,
+    EnforcementRow,
+    ExternalRow,
+    GroupRow,
+    KindCompleteness,
+    Level,
+    PolicyProblemRow,
+)
+from auditor.model.evidence import Completeness
+from auditor.network.addresses import External
+from auditor.network.all_pairs import PairVerdict
+from auditor.network.bits import from_members
+from auditor.network.connectivity import READS, Basis, Connectivity
+from auditor.network.universe import Host
+
+InScope = Callable[[Endpoint], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A row: ids of groups or external ranges, and the position of the verdict."""
+
+    source: str
+    destination: str
+    verdict: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConnectivityView:
+    """Everything that a renderer shows. `within` are namespaces' connections inside themselves (namespace level only)."""
+
+    level: Level
+    basis: BasisName
+    enforcement: tuple[EnforcementRow, ...]
+    completeness: CompletenessResult
+    endpoints: tuple[EndpointRow, ...]
+    externals: tuple[ExternalRow, ...]
+    groups: tuple[GroupRow, ...]
+    pairs: tuple[Pair, ...]
+    verdicts: tuple[PairVerdict, ...]
+    within: Mapping[str, int]
+    grouped: Mapping[str, Sequence[str]]
+    ranges: tuple[External, ...]
+
+    def members(self, id: str) -> Sequence[str]:
+        """The endpoints behind a group's id; an external range is itself."""
+        return self.grouped.get(id) or (id,)
+
+
+def build_view(
+    facts: Facts,
+    level: Level = "workload",
+    basis: BasisName = "declared",
+    in_scope: InScope | None = None,
+    namespaces_apart: bool = False,
+) -> ConnectivityView:
+    """All pairs at a level. With `in_scope` only those of which one end at least is in scope, and their endpoints.
+
+    `namespaces_apart`: no group holds endpoints of two namespaces (for pictures).
+    """
+    network = pod_network(facts) if level == "pod" else facts.network
+    shape = _shape(network, level, Basis(basis), in_scope, namespaces_apart)
+    scoped = None if in_scope is None else _scoped_names(network, level, in_scope)
+    return _assemble(facts, network, level, basis, shape, scoped)
+
+
+def _shape(
+    network: Connectivity, level: Level, basis: Basis, in_scope: InScope | None, namespaces_apart: bool
+) -> Shape:
+    endpoints = network.universe.endpoints
+    marks = [from_members(i for i, e in enumerate(endpoints) if in_scope(e))] if in_scope else []
+    if namespaces_apart:
+        marks += _by_namespace(endpoints)
+    found = network.all_pairs(basis, marks)
+    groups = found.groups
+    rows = [Row(*row) for row in found.rows()]
+    if in_scope:
+        chosen = [isinstance(e := group.peers[0], Endpoint) and in_scope(e) for group in groups]
+        rows = [row for row in rows if chosen[row.source] or chosen[row.destination]]
+    told = by_namespace if level == "namespace" else by_endpoint
+    return told(groups, rows, found.verdicts)
+
+
+def _by_namespace(endpoints: Sequence[Endpoint]) -> list[int]:
+    found: dict[str, list[int]] = {}
+    for position, endpoint in enumerate(endpoints):
+        found.setdefault(endpoint.namespace, []).append(position)
+    return [from_members(positions) for positions in found.values()]
+
+
+def _scoped_names(network: Connectivity, level: Level, in_scope: InScope) -> set[str]:
+    chosen = [endpoint for endpoint in network.universe.endpoints if in_scope(endpoint)]
+    return set(members_of(chosen)) if level == "namespace" else {endpoint.id for endpoint in chosen}
+
+
+def _assemble(
+    facts: Facts,
+    network: Connectivity,
+    level: Level,
+    basis: BasisName,
+    shape: Shape,
+    scoped: set[str] | None,
+) -> ConnectivityView:
+    outside = {external.id for external in network.externals}
+    used = {position for row in shape.rows for position in (row.source, row.destination)}
+    shown = [
+        i
+        for i, members in enumerate(shape.groups)
+        if scoped is None or i in used or not scoped.isdisjoint(members)
+    ]
+    ids = _group_ids({i: shape.groups[i] for i in shown}, outside)
+    groups = [
+        GroupRow(id=ids[i], members=list(shape.groups[i])) for i in shown if shape.groups[i][0] not in outside
+    ]
+    kept = {member for group in groups for member in group.members}
+    alone = {i for i in shown if len(shape.groups[i]) == 1}
+    pairs = [Pair(ids[a], ids[b], v) for a, b, v in shape.rows if a != b or a not in alone]
+    return ConnectivityView(
+        level=level,
+        basis=basis,
+        enforcement=enforcement_rows(network),
+        completeness=completeness(facts, network),
+        endpoints=tuple(row for row in _endpoints(network, level) if row.id in kept),
+        externals=_externals(network.externals, {shape.groups[i][0] for i in shown}),
+        groups=tuple(sorted(groups, key=lambda group: group.id)),
+        pairs=tuple(sorted(pairs, key=lambda pair: (pair.source, pair.destination))),
+        verdicts=shape.verdicts,
+        ranges=network.externals,
+        grouped={group.id: group.members for group in groups},
+        within={shape.groups[a][0]: v for a, b, v in shape.rows if a == b and a in alone},
+    )
+
+
+def _group_ids(groups: Mapping[int, tuple[str, ...]], outside: set[str]) -> dict[int, str]:
+    """Ids in the order of the first members; an external range keeps its own. No id is given twice."""
+    inside = sorted((members, i) for i, members in groups.items() if members[0] not in outside)
+    prefix = "group-"
+    while any(name.startswith(prefix) for name in outside):
+        prefix = f"endpoints-{prefix}"
+    width = len(str(len(inside)))
+    ids = {i: f"{prefix}{number:0{width}d}" for number, (_, i) in enumerate(inside, 1)}
+    return ids | {i: members[0] for i, members in groups.items() if members[0] in outside}
+
+
+def _externals(externals: Iterable[External], shown: set[str]) -> tuple[ExternalRow, ...]:
+    rows = (ExternalRow(id=entry.id, cidrs=list(entry.cidrs)) for entry in externals if entry.id in shown)
+    return tuple(sorted(rows, key=lambda row: row.id))
+
+
+def _endpoints(network: Connectivity, level: Level) -> list[EndpointRow]:
+    universe = network.universe
+    nodes = [_node(host) for host in universe.nodes]
+    if level == "namespace":
+        found = members_of(universe.endpoints).items()
+        return sorted([_namespace(network, id, list(inside)) for id, inside in found] + nodes, key=_id)
+    return sorted([_endpoint(endpoint) for endpoint in universe.endpoints] + nodes, key=_id)
+
+
+def _id(row: EndpointRow) -> str:
+    return row.id
+
+
+def _endpoint(endpoint: Endpoint) -> EndpointRow:
+    return EndpointRow(
+        id=endpoint.id,
+        namespace=endpoint.namespace,
+        kind=endpoint.kind,
+        name=endpoint.name,
+        labels=_texts(endpoint.labels),
+        replicas=len(endpoint.pods),
+        live=endpoint.live,
+        host_network=endpoint.host_network,
+    )
+
+
+def _node(host: Host) -> EndpointRow:
+    return EndpointRow(
+        id=host.id,
+        namespace="",
+        kind="Node",
+        name=host.name,
+        labels=_texts(host.labels or {}),
+        replicas=1,
+        live=True,
+        host_network=True,
+    )
+
+
+def _namespace(network: Connectivity, id: str, endpoints: Sequence[Endpoint]) -> EndpointRow:
+    name = endpoints[0].namespace
+    return EndpointRow(
+        id=id,
+        namespace=name,
+        kind="Namespace",
+        name=name,
+        labels=_texts(network.cluster.namespace_labels(name)),
+        replicas=sum(len(endpoint.pods) for endpoint in endpoints),
+        live=any(endpoint.live for endpoint in endpoints),
+        host_network=id.endswith(HOST_NETWORK),
+    )
+
+
+def _texts(labels: Mapping[str, object]) -> dict[str, str]:
+    return {str(key): str(labels[key]) for key in sorted(labels)}
+
+
+def enforcement_rows(network: Connectivity) -> tuple[EnforcementRow, ...]:
+    """For each layer whether something enforces it."""
+    return tuple(
+        EnforcementRow.model_validate(
+            {
+                "layer": row.layer,
+                "status": row.status,
+                "by": row.by,
+                "except_nodes": list(row.except_nodes),
+                "evidence": list(row.evidence),
+            }
+        )
+        for row in network.enforcement
+    )
+
+
+def completeness(facts: Facts, network: Connectivity) -> CompletenessResult:
+    """How much of every kind that reachability depends on is in the evidence, and which policies are broken."""
+    gaps = [facts.cluster.completeness(key) for key in sorted(set(READS))]
+    complete = (Completeness.COMPLETE, Completeness.NOT_INSTALLED)
+    return CompletenessResult(
+        complete=all(gap.state in complete for gap in gaps),
+        kinds=[
+            KindCompleteness(group=gap.key.group, kind=gap.key.kind, state=gap.state.value, cause=gap.cause)
+            for gap in gaps
+        ],
+        problems=[
+            PolicyProblemRow(
+                object=problem.object,
+                field=problem.field,
+                expected=problem.expected,
+                reason=problem.code,
+                evidence=problem.evidence_id,
+            )
+            for problem in network.policy_problems
+        ],
+    )
