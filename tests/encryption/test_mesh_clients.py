@@ -128,6 +128,27 @@ RULES = [
         W.PLAINTEXT,
     ),
     (
+        "a rule of the client's namespace that is exported elsewhere only",
+        [rule(namespace="front", policy=tls(), exportTo=["other"])],
+        W.MESH_MTLS,
+    ),
+    (
+        "the most specific exported host counts even where it isn't exported to the client",
+        [
+            rule("a", policy=tls(), host="*.shop.svc.cluster.local"),
+            rule("b", policy=tls("ISTIO_MUTUAL"), exportTo=["other"]),
+        ],
+        W.MESH_MTLS,
+    ),
+    (
+        "a private rule with a more specific host doesn't",
+        [
+            rule("a", policy=tls(), host="*.shop.svc.cluster.local"),
+            rule("b", policy=tls("ISTIO_MUTUAL"), exportTo=["."]),
+        ],
+        W.PLAINTEXT,
+    ),
+    (
         "a rule for other clients",
         [rule(namespace="front", policy=tls(), workloadSelector={"matchLabels": {"app": "other"}})],
         W.MESH_MTLS,

@@ -284,3 +284,34 @@ def test_a_yaml_bomb_in_a_config_map_is_refused() -> None:
         "data": {"mesh": bomb},
     }
     assert judge(pod(), mesh).label is Protection.INDETERMINATE
+
+
+@given(
+    ANYTHING,
+    ANYTHING,
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "sidecar.istio.io/interceptionMode",
+                "proxy.istio.io/config",
+                "traffic.sidecar.istio.io/includeInboundPorts",
+                "config.linkerd.io/skip-inbound-ports",
+            ]
+        ),
+        st.text(max_size=20),
+    ),
+)
+def test_no_shape_of_a_pod_raises(arguments: Any, anything: Any, annotations: dict[str, str]) -> None:
+    names = ("istio-init", "linkerd-init")
+    setup = [{"name": name, "args": arguments, "command": anything} for name in names]
+    for proxy in ("istio-proxy", "linkerd-proxy"):
+        container = {"name": proxy, "env": anything, "args": arguments, "ports": anything}
+        app = {"name": "app", "livenessProbe": anything, "readinessProbe": {"httpGet": anything}}
+        running = pod(
+            containers=[container, app], initContainers=setup, annotations=annotations, nodeName=anything
+        )
+        encryption, endpoints = world(running, pod("client", proxy=proxy), service())
+        for row in encryption.rows():
+            assert_explained(row.causes)
+        client, web = endpoints["shop/Pod/client"], endpoints["shop/Pod/web"]
+        assert_explained(encryption.flow(client, web, 8080).causes)

@@ -24,12 +24,20 @@ _CONFIG_MAP_SCHEME = "configmap://"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DestinationRule:
-    """A parsed rule. `host` is full; `export` None is everywhere; `selector` None selects every client."""
+    """A parsed rule. `host` is full; `export` None is everywhere; `selector` None selects every client.
+
+    A rule that selects clients selects them in its own namespace only.
+    """
 
     obj: KubeObject
     host: str
     export: frozenset[str] | None
     selector: Mapping[str, str] | None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it is for its own namespace alone."""
+        return self.export == {self.obj.namespace}
 
     def visible_to(self, namespace: str) -> bool:
         """Whether it is exported to a namespace."""
@@ -76,31 +84,31 @@ class DestinationRules:
         self._groups: dict[tuple[str, str, str, str], tuple[DestinationRule, ...]] = {}
 
     def lookup(self, client: str, service: str, host: str, root: str) -> tuple[DestinationRule, ...]:
-        """The rules for the most specific host that a client of a namespace sees: in its own namespace (unless that is
-        the root), else among those exported by the service's namespace, else by the root namespace."""
+        """The rules for the most specific host that a client of a namespace sees: in its own namespace (in the root only
+        private ones), else among those exported by the service's namespace, else by the root namespace.
+
+        Among exported rules the most specific host is found before asking whom it is exported to.
+        """
         key = (client, service, host, root)
         if key not in self._groups:
             self._groups[key] = self._lookup(client, service, host, root)
         return self._groups[key]
 
     def _lookup(self, client: str, service: str, host: str, root: str) -> tuple[DestinationRule, ...]:
-        if client != root and (own := self._most_specific(client, host)):
-            return tuple(own)
+        own = [rule for rule in self._matching(client, host) if rule.visible_to(client)]
+        if client == root:
+            own = [rule for rule in own if rule.is_private]
+        if nearest := _most_specific(own):
+            return tuple(nearest)
         for namespace in dict.fromkeys((service, root)):
-            found = [r for r in self._most_specific(namespace, host, client) if r.visible_to(client)]
-            if found:
-                return tuple(r for r in found if r.selector is None or namespace == client)
+            exported = [rule for rule in self._matching(namespace, host) if not rule.is_private]
+            if found := [rule for rule in _most_specific(exported) if rule.visible_to(client)]:
+                return tuple(found)
         return ()
 
-    def _most_specific(self, namespace: str, host: str, client: str | None = None) -> list[DestinationRule]:
-        def visible(rules: Sequence[DestinationRule]) -> list[DestinationRule]:
-            return [rule for rule in rules if client is None or rule.visible_to(client)]
-
-        if exact := visible(self._exact.get((namespace, host), ())):
-            return exact
-        matching = [r for r in visible(self._wildcards.get(namespace, ())) if host.endswith(r.host[1:])]
-        longest = max((len(rule.host) for rule in matching), default=0)
-        return [rule for rule in matching if len(rule.host) == longest]
+    def _matching(self, namespace: str, host: str) -> list[DestinationRule]:
+        wide = (rule for rule in self._wildcards.get(namespace, ()) if host.endswith(rule.host[1:]))
+        return [*self._exact.get((namespace, host), ()), *wide]
 
     def settings(
         self,
@@ -141,8 +149,10 @@ class DestinationRules:
 def _parse(obj: KubeObject) -> DestinationRule:
     spec = obj.spec
     exports = frozenset(obj.namespace if ns == "." else str(ns) for ns in list_at(spec, "exportTo"))
-    everywhere = not exports or "*" in exports
     selector = selector_of(obj) if mapping_at(spec, "workloadSelector") else None
+    if selector is not None:
+        exports = frozenset({obj.namespace})
+    everywhere = not exports or "*" in exports
     return DestinationRule(
         obj, full_host(text_at(spec, "host") or "", obj.namespace), None if everywhere else exports, selector
     )
@@ -160,6 +170,13 @@ def full_host(host: str, namespace: str) -> str:
 def service_host(namespace: str, name: str) -> str:
     """The full host name of a Service."""
     return f"{name}.{namespace}{_SUFFIX}"
+
+
+def _most_specific(rules: Sequence[DestinationRule]) -> list[DestinationRule]:
+    """Those with an exact host, else those with the longest wildcard."""
+    exact = [rule for rule in rules if not rule.host.startswith("*")]
+    longest = max((len(rule.host) for rule in rules), default=0)
+    return exact or [rule for rule in rules if len(rule.host) == longest]
 
 
 def _settings(rule: DestinationRule, port: int, subset: JsonObject | None, index: int) -> Settings:
