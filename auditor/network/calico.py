@@ -4,6 +4,7 @@ Source: Felix's policy sorter (order, then name) and rule scanner, Calico's conv
 NetworkPolicies stand in the default tier at order 1000; the layer that compiles those puts them there.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -275,7 +276,8 @@ def _ref(obj: KubeObject, path: str) -> RuleRef:
 def _tier(tier: CalicoTier) -> Tier:
     end = Action.DENY if tier.default_action == "Deny" else Action.PASS
     name = _OLD_NAMES.get(tier.name, tier.name)
-    return Tier(name, tier.order, end, ambiguous=name in _OLD_NAMES.values())
+    # A tier without an order is the last one, but profiles come after every tier.
+    return Tier(name, min(tier.order, sys.float_info.max), end, ambiguous=name in _OLD_NAMES.values())
 
 
 def _all_rules(parsed: _Parsed) -> Iterator[CalicoRule]:

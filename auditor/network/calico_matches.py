@@ -152,7 +152,7 @@ class CalicoMatches:
         rest = destinations
         if names:
             protocol = rule.protocol or "TCP"
-            for position in members(destinations & self._universe.endpoint_bits):
+            for position in members(destinations & self._universe.pods):
                 endpoint = self._universe.endpoints[position]
                 resolved = tuple((n, p) for n in sorted(names) if (p := endpoint.named_port(n, protocol)))
                 groups[resolved] = groups.get(resolved, 0) | 1 << position

@@ -309,6 +309,16 @@ CASES: list[tuple[str, list[Raw], str, str]] = [
         "shop/web > shop/db 80/UDP",
         OPEN,
     ),
+    (
+        "27: the profile comes after a tier without an order",
+        [
+            calico("Profile", "kns.shop", {"ingress": [allow()], "egress": [allow()]}),
+            tier("late", None),
+            gnp("late.p", ingress(tier="late")),
+        ],
+        WEB_DB,
+        SHUT,
+    ),
     # 28, 29: whom rules mean
     (
         "29: in a namespaced policy a selector means that namespace",
