@@ -18,6 +18,8 @@ from auditor.model.objects import KubeObject, text_at
 from auditor.model.verdict import Cause, RuleRef, Tri, any_of
 
 READS = (NAMESPACE, POD)
+"""The kinds that have to be complete before a mesh is said to be absent; predictions also read WEBHOOKS."""
+
 _ISTIO_GROUPS = ("security.istio.io", "networking.istio.io")
 _LINKERD_GROUP = "policy.linkerd.io"
 _ISTIO_LABELS = (("istio-injection", "enabled"), (DATAPLANE_MODE, "ambient"))

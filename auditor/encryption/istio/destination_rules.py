@@ -37,7 +37,7 @@ class DestinationRule:
     @property
     def is_private(self) -> bool:
         """Whether it is for its own namespace alone."""
-        return self.export == {self.obj.namespace}
+        return self.export == frozenset({self.obj.namespace})
 
     def visible_to(self, namespace: str) -> bool:
         """Whether it is exported to a namespace."""

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 from auditor.encryption import record as records
-from auditor.encryption.istio.authorization import AuthorizationRules, Authorizations, rejects_plaintext
+from auditor.encryption.istio.authorization import (
+    AUTHORIZATION_POLICY,
+    AuthorizationRules,
+    Authorizations,
+    rejects_plaintext,
+)
 from auditor.encryption.istio.capture import (
     BYPASS_AMBIENT,
     Redirection,
@@ -14,6 +19,7 @@ from auditor.encryption.istio.capture import (
 from auditor.encryption.istio.data_plane import IstioDataPlane
 from auditor.encryption.istio.mesh_config import MeshConfig, MeshConfigs
 from auditor.encryption.istio.peer_authentication import (
+    PEER_AUTHENTICATION,
     Governing,
     Mode,
     PeerAuthentications,
@@ -31,8 +37,12 @@ from auditor.encryption.verdicts import MeshVerdict, Reasons
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.data_plane import is_istio_gateway
 from auditor.inventory.endpoints import Endpoint
+from auditor.model.kinds import CONFIG_MAP
 from auditor.model.objects import KubeObject
 from auditor.model.verdict import Cause, EncryptionRecord, Tri
+
+READS = (PEER_AUTHENTICATION, AUTHORIZATION_POLICY, SIDECAR, ENVOY_FILTER, CONFIG_MAP)
+"""The kinds that decide whether Istio's proxies accept plaintext (ConfigMaps `istio*` by name)."""
 
 _TLS_OF_INGRESS = {
     "SIMPLE": records.SERVER_ONLY,

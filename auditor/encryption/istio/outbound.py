@@ -4,8 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditor.encryption.istio.capture import MODE
-from auditor.encryption.istio.destination_rules import DestinationRules, Settings, service_host, wire_of
+from auditor.encryption.istio.destination_rules import (
+    DESTINATION_RULE,
+    VIRTUAL_SERVICE,
+    DestinationRules,
+    Settings,
+    service_host,
+    wire_of,
+)
 from auditor.encryption.istio.imported_hosts import imports
+from auditor.encryption.istio.inbound import READS as INBOUND_READS
 from auditor.encryption.istio.inbound import IstioInbound
 from auditor.encryption.istio.mesh_config import MeshConfigs
 from auditor.encryption.istio.peer_authentication import Mode
@@ -22,8 +30,12 @@ from auditor.inventory.cluster import Cluster
 from auditor.inventory.data_plane import is_istio_gateway
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Backend, Services
+from auditor.model.kinds import SERVICE
 from auditor.model.objects import KubeObject, mappings_at, text_at
 from auditor.model.verdict import Cause, RuleRef, Tri
+
+READS = (*INBOUND_READS, DESTINATION_RULE, VIRTUAL_SERVICE, SERVICE)
+"""The kinds that decide what Istio's clients send."""
 
 TLS_MODE = "security.istio.io/tlsMode"
 TUNNEL = "networking.istio.io/tunnel"

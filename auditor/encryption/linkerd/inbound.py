@@ -8,18 +8,39 @@ from auditor.encryption.arguments import arguments_of
 from auditor.encryption.label_index import LabelIndex
 from auditor.encryption.linkerd.config import LinkerdConfig
 from auditor.encryption.linkerd.data_plane import CONFIG_PREFIX, LinkerdDataPlane
-from auditor.encryption.linkerd.grants import ACCESS_POLICIES, Client, Grant, Grants
+from auditor.encryption.linkerd.grants import (
+    ACCESS_POLICIES,
+    AUTHORIZATION_POLICY,
+    MESH_TLS_AUTHENTICATION,
+    NETWORK_AUTHENTICATION,
+    ROUTE_KINDS,
+    SERVER_AUTHORIZATION,
+    Client,
+    Grant,
+    Grants,
+)
 from auditor.encryption.port_lists import PortList, parse_ports
 from auditor.encryption.precedence import possible_winners
 from auditor.encryption.verdicts import Basis, MeshVerdict, Reasons
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.selectors import Selector, SelectorError, parse_selector
-from auditor.model.kinds import kind_key
+from auditor.model.kinds import CONFIG_MAP, kind_key
 from auditor.model.objects import JsonObject, KubeObject, mapping_at, mappings_at, text_at
 from auditor.model.verdict import Cause, EncryptionRecord, RuleRef
 
 SERVER = kind_key("policy.linkerd.io", "Server")
+READS = (
+    SERVER,
+    SERVER_AUTHORIZATION,
+    AUTHORIZATION_POLICY,
+    MESH_TLS_AUTHENTICATION,
+    NETWORK_AUTHENTICATION,
+    *ROUTE_KINDS,
+    CONFIG_MAP,
+)
+"""The kinds that decide whether Linkerd's proxies accept plaintext (ConfigMap `linkerd-config` by name)."""
+
 PROXY_CONTAINER = "linkerd-proxy"
 _DEFAULT_POLICY = "LINKERD2_PROXY_INBOUND_DEFAULT_POLICY"
 _RECORDS = {
