@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
 from auditor.collect.snapshot_file import SnapshotFile
 from auditor.model.control import Control, Framework
@@ -21,6 +22,6 @@ SCHEMAS: dict[str, type[BaseModel]] = {
 
 def json_schema(name: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a file. Raises KeyError for names that SCHEMAS doesn't have."""
-    mode = "serialization" if name == "results" else "validation"
+    mode: JsonSchemaMode = "serialization" if name == "results" else "validation"
     found = SCHEMAS[name].model_json_schema(by_alias=True, mode=mode)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **found}

@@ -1,7 +1,7 @@
 """Make the generated part of the sample clusters: `python samples/make_clusters.py [--check]`.
 
 What it reads are short descriptions under `samples/sources`; what it writes are the folders under `samples/clusters`,
-apart from `scope.yaml`, `README.md` and `expected.yaml`, which people write. With `--check` nothing is written, and files
+apart from `scope.yaml`, `README.md` and the like, which people write. With `--check` nothing is written, and files
 that are out of date are named (exit code 1).
 """
 

@@ -5,7 +5,13 @@ from datetime import datetime
 from functools import cached_property
 
 from auditor.checks.definition import Judgement
-from auditor.encryption.entry_points import EntryPoint, Exposure, entry_points, exposures
+from auditor.encryption.entry_points import (
+    EntryPoint,
+    Exposure,
+    entry_points,
+    exposures,
+    with_backend_protection,
+)
 from auditor.encryption.protection import Encryption
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint, list_endpoints
@@ -53,7 +59,7 @@ class Facts:
     @cached_property
     def entry_points(self) -> tuple[EntryPoint, ...]:
         """Ways in that a controller serves."""
-        return entry_points(self.cluster, self.services)
+        return with_backend_protection(entry_points(self.cluster, self.services), self.encryption.port)
 
     @cached_property
     def exposures(self) -> tuple[Exposure, ...]:

@@ -6,9 +6,11 @@ from typing import Any
 from auditor.checks import told
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement
-from auditor.encryption.entry_points import EntryPoint
+from auditor.encryption.entry.tls_versions import is_at_least
+from auditor.encryption.entry_points import EntryPoint, Plaintext
 from auditor.model.finding import Exclusion, Read, Subject
 from auditor.model.kinds import INGRESS, INGRESS_CLASS, KNOWN_KINDS, NAMESPACE, POD, SERVICE, KindKey
+from auditor.model.verdict import Tri
 
 ISTIO_GATEWAY = KindKey("networking.istio.io", "Gateway")
 _HTTP_ENTRY_KINDS = (
@@ -28,8 +30,13 @@ HTTP_ENTRIES = (
 
 
 def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judgement | Exclusion]:
-    """Every host of an Ingress or route that leads into scope, with its subject; the others with why they don't count."""
-    rows = [row for row in context.facts.entry_points if not is_istio_gateway(row)]
+    """Every host of an Ingress or route that leads into scope, with its subject; the others with why they don't count.
+
+    Services open at layer 4 and Istio Gateways have controls of their own.
+    """
+    rows = [
+        row for row in context.facts.entry_points if row.kind != SERVICE.kind and not is_istio_gateway(row)
+    ]
     for row in rows:
         subject = entry_subject(row, rows)
         outside = leads_outside(context, row)
@@ -40,15 +47,19 @@ def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judg
 
 
 def entry_subject(row: EntryPoint, rows: list[EntryPoint]) -> Subject:
-    """`object host`, with the listener where `rows` has several of the same object and host."""
-    alike = [other for other in rows if (other.object, other.host) == (row.object, row.host)]
-    listener = f" {row.listener}" if len(alike) > 1 else ""
-    return Subject(f"{row.object} {row.host}{listener}", row.namespace)
+    """The row as a subject, with its listener where `rows` has several of that name."""
+    alike = [other for other in rows if other.subject == row.subject]
+    return Subject(f"{row.subject} {row.listener}" if len(alike) > 1 else row.subject, row.namespace)
 
 
 def is_istio_gateway(row: EntryPoint) -> bool:
     """Whether the row is a server of an Istio Gateway."""
-    return row.kind == f"{ISTIO_GATEWAY.kind}.{ISTIO_GATEWAY.group}"
+    return f"/{ISTIO_GATEWAY.kind}.{ISTIO_GATEWAY.group}/" in row.object
+
+
+def is_proved(row: EntryPoint) -> bool:
+    """Whether what isn't open is known to be so, rather than a default that unread configuration could change."""
+    return row.plaintext is not Plaintext.INDETERMINATE and not row.assumptions
 
 
 def leads_outside(context: Context, row: EntryPoint) -> str | Judgement | None:
@@ -64,19 +75,25 @@ def about(row: EntryPoint) -> dict[str, Any]:
     """What a finding about an entry point tells beside its subject."""
     return {
         "host": row.host,
+        "port": row.port,
         "controller": row.controller or "unknown",
         "plaintext": str(row.plaintext),
-        "tls": row.tls.mode if row.tls else "none",
+        "tls": str(row.tls.mode) if row.tls else "none",
         "minimum_version": (row.tls.minimum_version if row.tls else None) or "not stated",
         "certificate": (row.tls.certificate if row.tls else None) or "not stated",
         "client_authentication": str(row.client_authentication),
         "backend": str(row.backend),
         "backends": sorted({f"{b.endpoint.id}:{b.target_port}/{b.protocol}" for b in row.destinations}),
-        "causes": told.causes(row.causes),
-        "decided_by": told.rules(row.chain),
+        "causes": told.causes((*row.causes, *row.assumptions)),
+        "notices": told.causes(row.notices),
     }
 
 
+def evidence(row: EntryPoint) -> tuple[str, ...]:
+    """The entry point's own evidence and the Services behind it."""
+    return (*row.evidence, *(backend.service.evidence_id for backend in row.destinations))
+
+
 def has_old_tls(row: EntryPoint) -> bool:
-    """Whether TLS 1.0 or 1.1 is known to be accepted."""
-    return bool(row.tls and row.tls.minimum_version in ("1.0", "1.1", "SSLv3"))
+    """Whether TLS below 1.2 is known to be accepted."""
+    return bool(row.tls and is_at_least(row.tls.minimum_version, "1.2") is Tri.NO)

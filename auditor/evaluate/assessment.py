@@ -15,6 +15,7 @@ from auditor.inventory.scoping import ScopeView
 from auditor.model.control import Control, Entity
 from auditor.model.finding import Exclusion, Finding, Population
 from auditor.model.outcome import Outcome, aggregate
+from auditor.model.scope import ScopeClass
 from auditor.model.strict_yaml import Located, Path
 from auditor.model.user_error import UserError
 
@@ -161,12 +162,17 @@ def _outcomes(
     return {key: aggregate(outcomes) for key, outcomes in by_control.items()}
 
 
+_BY_SCOPE = frozenset(str(entry) for entry in ScopeClass)
+"""Where frameworks exclude a subject for different reasons, one that isn't about scope tells more."""
+
+
 def _population(control: str, runs: Mapping[tuple[str, int, int], CheckRun]) -> Population:
     mine = [run for (name, _, _), run in runs.items() if name == control]
     listed = frozenset[str]().union(*(run.listed for run in mine))
     excluded_in_all = [{e.subject for e in run.excluded} | (listed - run.listed) for run in mine]
     never_evaluated = frozenset.intersection(*map(frozenset, excluded_in_all)) if mine else frozenset()
     reasons: dict[str, Exclusion] = {}
-    for entry in sorted(e for run in mine for e in run.excluded if e.subject in never_evaluated):
+    left_out = (e for run in mine for e in run.excluded if e.subject in never_evaluated)
+    for entry in sorted(left_out, key=lambda e: (e.subject, e.reason in _BY_SCOPE, e.reason)):
         reasons.setdefault(entry.subject, entry)
     return Population(control, len(listed), len(listed) - len(reasons), tuple(sorted(reasons.values())))

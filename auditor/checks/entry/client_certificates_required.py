@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
-from auditor.checks.entries import HTTP_ENTRIES, ISTIO_GATEWAY, about, entry_subject
-from auditor.encryption.entry.values import ClientAuthentication
-from auditor.encryption.entry_points import EntryPoint
+from auditor.checks.entries import HTTP_ENTRIES, ISTIO_GATEWAY, about, entry_subject, evidence, is_proved
+from auditor.encryption.entry_points import ClientAuthentication, EntryPoint, Plaintext
 from auditor.model.finding import CLUSTER_SUBJECT, Read, Reason, Subject
+from auditor.model.kinds import SERVICE
 from auditor.model.outcome import Outcome
 from auditor.model.scope import matches_glob
 
@@ -59,9 +59,9 @@ def client_certificates_required(context: Context, _: NoParameters) -> Iterator[
     if not wanted:
         yield Judgement("not-asked-for", CLUSTER_SUBJECT, listed=False)
     for entry in wanted:
-        rows = [row for row in context.facts.entry_points if _serves(row, entry.host)]
+        rows = [r for r in context.facts.entry_points if r.kind != SERVICE.kind and _serves(r, entry.host)]
         for row in rows:
-            yield Judgement(_code(row), entry_subject(row, rows), about(row), row.evidence)
+            yield Judgement(_code(row), entry_subject(row, rows), about(row), evidence(row))
         if not rows:
             yield Judgement("host-not-found", Subject(f"host {entry.host}"), {"host": entry.host})
 
@@ -75,10 +75,9 @@ def _serves(row: EntryPoint, host: str) -> bool:
 
 
 def _code(row: EntryPoint) -> str:
-    if row.plaintext == "open":
+    if row.plaintext is Plaintext.OPEN:
         return "plain-http-beside-it"
-    if row.client_authentication is ClientAuthentication.INDETERMINATE:
-        return "indeterminate.client-authentication"
-    if row.tls is None and row.plaintext in ("redirected", "closed"):
-        return "required"
-    return "required" if row.client_authentication is ClientAuthentication.REQUIRED else "not-required"
+    known = row.client_authentication is not ClientAuthentication.INDETERMINATE
+    if known and row.tls and row.client_authentication is not ClientAuthentication.REQUIRED:
+        return "not-required"
+    return "required" if known and is_proved(row) else "indeterminate.client-authentication"

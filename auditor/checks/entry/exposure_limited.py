@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from auditor.checks import told
 from auditor.checks.address_space import covers_internet
 from auditor.checks.approvals import INTERNET, Approvals
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
 from auditor.checks.reads import ENDPOINT_SUBJECTS
-from auditor.encryption.entry_points import Exposure
+from auditor.encryption.entry_points import Exposure, Target, Way
 from auditor.model.finding import Exclusion, Read, Reason, Subject
 from auditor.model.kinds import SERVICE
 from auditor.model.outcome import Outcome
@@ -16,19 +17,19 @@ from auditor.model.verdict import Tri
 from auditor.network.ports import NOTHING, PortSet
 
 REASONS = (
-    Reason("limited", Outcome.PASS, "{subject} is open as {kinds} on {ports} to {sources} only."),
+    Reason("limited", Outcome.PASS, "{subject} is open as {ways} on {ports} to {sources} only."),
     Reason(
-        "internal", Outcome.PASS, "{subject} is open as {kinds} on {ports} through an internal load balancer."
+        "internal", Outcome.PASS, "{subject} is open as {ways} on {ports} through an internal load balancer."
     ),
     Reason(
         "approved",
         Outcome.PASS,
-        "{subject} is open as {kinds} on {ports}; the flow from outside is approved.",
+        "{subject} is open as {ways} on {ports}; the flow from outside is approved.",
     ),
     Reason(
         "open-to-all",
         Outcome.FAIL,
-        "{subject} is open as {kinds} on {ports} to every source, and no flow from the internet to it is approved.",
+        "{subject} is open as {ways} on {ports} to every source, and no flow from the internet to it is approved.",
         final=True,
         remedy="Make it a ClusterIP Service behind a controlled entry point, limit loadBalancerSourceRanges, or approve "
         "the flow from 'internet' in the scope file with its business need.",
@@ -41,54 +42,54 @@ def exposure_limited(context: Context, _: NoParameters) -> Iterator[Yielded]:
     """Passes when a LoadBalancer, NodePort or externalIPs Service into scope is limited, internal or approved.
 
     Fails when it is open to every source and the scope file approves no flow from the internet to it. Firewalls and
-    security groups outside the cluster are not seen. Pods with a hostPort are judged by their own control.
+    security groups outside the cluster are not seen. Pods with a hostPort or hostNetwork are judged by their own control.
     """
     by_service: dict[Subject, list[Exposure]] = {}
     for row in context.facts.exposures:
-        if row.kind != "hostPort":
+        if row.way in _DECIDING:
             by_service.setdefault(Subject(row.object, row.namespace), []).append(row)
     approvals = Approvals(context.scope)
     for subject, rows in by_service.items():
         yield _judge(context, approvals, subject, rows)
 
 
+_DECIDING = (Way.EXTERNAL_IP, Way.LOAD_BALANCER, Way.NODE_PORT)
+"""A LoadBalancer's node ports follow from it; externalIPs and plain node ports stand for themselves."""
+
+
 def _judge(context: Context, approvals: Approvals, subject: Subject, rows: list[Exposure]) -> Yielded:
-    reached = {name for row in rows for name in row.endpoint_ids}
-    if not reached:
-        left_out = context.of_namespace(subject)
-        if left_out is not None:
-            return left_out
-    elif not reached & context.in_scope:
+    reached = {target.endpoint.id for row in rows for target in row.targets}
+    left_out = context.of_namespace(subject) if not reached & context.in_scope else None
+    if left_out is not None:
+        return left_out
+    if reached and not reached & context.in_scope:
         return Exclusion(subject.id, "out-of-scope")
-    main = _deciding(rows)
+    way = min((row.way for row in rows), key=_DECIDING.index)
+    main = [row for row in rows if row.way is way]
     parameters: dict[str, Any] = {
-        "kinds": [row.kind for row in rows],
-        "ports": sorted({port for row in rows for port in row.ports}),
-        "sources": list(main.source_ranges),
+        "ways": sorted({str(row.way) for row in rows}),
+        "ports": sorted({f"{row.port}/{row.protocol}" for row in rows}),
+        "sources": sorted({cidr for row in main for cidr in row.source_ranges}),
+        "addresses": sorted({address for row in rows for address in row.addresses}),
         "endpoints": sorted(reached),
+        "causes": told.causes(cause for row in rows for cause in row.causes),
     }
     evidence = tuple(dict.fromkeys(e for row in rows for e in row.evidence))
     return Judgement(_code(context, approvals, main), subject, parameters, evidence)
 
 
-def _deciding(rows: list[Exposure]) -> Exposure:
-    """A LoadBalancer's node ports follow from it; externalIPs and plain NodePorts stand for themselves."""
-    order = ("externalIPs", "LoadBalancer", "NodePort")
-    return min(rows, key=lambda row: order.index(row.kind))
-
-
-def _code(context: Context, approvals: Approvals, row: Exposure) -> str:
-    if row.source_ranges and not covers_internet(row.source_ranges):
+def _code(context: Context, approvals: Approvals, rows: list[Exposure]) -> str:
+    if all(row.source_ranges and not covers_internet(row.source_ranges) for row in rows):
         return "limited"
-    if row.kind == "LoadBalancer" and row.internal is Tri.YES:
+    if all(row.way is Way.LOAD_BALANCER and row.internal is Tri.YES for row in rows):
         return "internal"
-    inside = [b for b in row.destinations if b.endpoint.id in context.in_scope]
-    return "approved" if inside and all(_approved(approvals, b) for b in inside) else "open-to-all"
+    inside = [(t, row.protocol) for row in rows for t in row.targets if t.endpoint.id in context.in_scope]
+    return "approved" if inside and all(_approved(approvals, *entry) for entry in inside) else "open-to-all"
 
 
-def _approved(approvals: Approvals, backend: Any) -> bool:
+def _approved(approvals: Approvals, target: Target, protocol: str) -> bool:
     ports: PortSet = NOTHING
-    for entry in approvals.into(backend.endpoint):
+    for entry in approvals.into(target.endpoint):
         if entry.flow.source in (INTERNET, "0.0.0.0/0"):
             ports = ports | entry.ports
-    return ports.contains(backend.target_port, backend.protocol)
+    return ports.contains(target.port, protocol)

@@ -4,10 +4,17 @@ from collections.abc import Iterator
 
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
-from auditor.checks.entries import ISTIO_GATEWAY, about, has_old_tls, is_istio_gateway, leads_outside
+from auditor.checks.entries import (
+    ISTIO_GATEWAY,
+    about,
+    evidence,
+    has_old_tls,
+    is_istio_gateway,
+    is_proved,
+    leads_outside,
+)
 from auditor.checks.mesh import MESH_REASONS, mesh_missing
-from auditor.encryption.entry.values import Plaintext
-from auditor.encryption.entry_points import EntryPoint
+from auditor.encryption.entry_points import EntryPoint, Plaintext
 from auditor.model.finding import Exclusion, Read, Reason, Subject
 from auditor.model.kinds import POD, SERVICE, KindKey
 from auditor.model.outcome import Outcome
@@ -61,7 +68,7 @@ def gateway_servers_tls(context: Context, _: NoParameters) -> Iterator[Yielded]:
         return
     servers: dict[Subject, list[EntryPoint]] = {}
     for row in filter(is_istio_gateway, context.facts.entry_points):
-        servers.setdefault(Subject(f"{row.object} {row.listener}", row.namespace), []).append(row)
+        servers.setdefault(Subject(f"{row.object}:{row.port}", row.namespace), []).append(row)
     for subject, rows in servers.items():
         yield _judge(context, subject, rows)
 
@@ -73,7 +80,7 @@ def _judge(context: Context, subject: Subject, rows: list[EntryPoint]) -> Yielde
         return first if isinstance(first, Judgement) else Exclusion(subject.id, str(first))
     worst = min(rows, key=lambda row: (_ORDER.index(_code(row)), row.host))
     parameters = {**about(worst), "hosts": sorted({row.host for row in rows})}
-    return Judgement(_code(worst), subject, parameters, worst.evidence)
+    return Judgement(_code(worst), subject, parameters, evidence(worst))
 
 
 _ORDER = ("plaintext-open", "old-tls", "indeterminate.entry", "redirects", "tls")
@@ -82,8 +89,8 @@ _ORDER = ("plaintext-open", "old-tls", "indeterminate.entry", "redirects", "tls"
 def _code(row: EntryPoint) -> str:
     if row.plaintext is Plaintext.OPEN:
         return "plaintext-open"
-    if row.plaintext is Plaintext.INDETERMINATE:
+    if has_old_tls(row):
+        return "old-tls"
+    if not is_proved(row):
         return "indeterminate.entry"
-    if row.tls is None:
-        return "redirects"
-    return "old-tls" if has_old_tls(row) else "tls"
+    return "redirects" if row.tls is None else "tls"

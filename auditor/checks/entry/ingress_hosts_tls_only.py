@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
-from auditor.checks.entries import HTTP_ENTRIES, about, has_old_tls, http_entries
-from auditor.encryption.entry.values import Plaintext
-from auditor.encryption.entry_points import EntryPoint
+from auditor.checks.entries import HTTP_ENTRIES, about, evidence, has_old_tls, http_entries, is_proved
+from auditor.encryption.entry_points import EntryPoint, Plaintext
 from auditor.model.finding import Reason
 from auditor.model.outcome import Outcome
 
 REASONS = (
     Reason("tls-only", Outcome.PASS, "{subject} is served over TLS ({tls}); plain HTTP is {plaintext}."),
+    Reason("redirects", Outcome.PASS, "{subject} only redirects plain HTTP to HTTPS."),
+    Reason("nothing-served", Outcome.PASS, "{subject} serves neither TLS nor plain HTTP: {causes}."),
     Reason(
         "plain-http-open",
         Outcome.FAIL,
@@ -24,12 +25,6 @@ REASONS = (
         Outcome.FAIL,
         "{subject} accepts TLS {minimum_version}.",
         remedy="Set the minimum version to TLS 1.2 or 1.3.",
-    ),
-    Reason(
-        "nothing-served",
-        Outcome.FAIL,
-        "{subject} serves neither TLS nor plain HTTP: {causes}.",
-        remedy="Remove the host, or give it a working TLS configuration.",
     ),
     Reason(
         "indeterminate.entry",
@@ -50,20 +45,18 @@ def ingress_hosts_tls_only(context: Context, _: NoParameters) -> Iterator[Yielde
     for entry in http_entries(context):
         if isinstance(entry, tuple):
             subject, row = entry
-            yield Judgement(_code(row), subject, about(row), _evidence(row))
+            yield Judgement(_code(row), subject, about(row), evidence(row))
         else:
             yield entry
-
-
-def _evidence(row: EntryPoint) -> tuple[str, ...]:
-    return (*row.evidence, *(b.service.evidence_id for b in row.destinations))
 
 
 def _code(row: EntryPoint) -> str:
     if row.plaintext is Plaintext.OPEN:
         return "plain-http-open"
-    if row.plaintext is Plaintext.INDETERMINATE:
+    if has_old_tls(row):
+        return "old-tls"
+    if not is_proved(row):
         return "indeterminate.entry"
     if row.tls is None:
-        return "nothing-served"
-    return "old-tls" if has_old_tls(row) else "tls-only"
+        return "redirects" if row.plaintext is Plaintext.REDIRECTED else "nothing-served"
+    return "tls-only"

@@ -10,6 +10,7 @@ from auditor.model.finding import CLUSTER_SUBJECT, Read, Reason, Subject
 from auditor.model.kinds import DAEMON_SET, NETWORK_POLICY, NODE, POD
 from auditor.model.outcome import Outcome
 from auditor.network.enforcement import LayerEnforcement
+from auditor.network.support import NETWORK_LAYERS
 
 NETWORK_POLICY_LAYER = "networkpolicy"
 
@@ -50,16 +51,23 @@ REASONS = (
 def policies_enforced_on_every_node(context: Context, _: NoParameters) -> Iterator[Yielded]:
     """Passes when the agent that enforces a kind of policy is ready on every node.
 
-    Judges NetworkPolicy always, and every other policy system of which the cluster has objects. Fails when no agent
+    Judges NetworkPolicy always, and every other policy system of the network plugins of which the cluster has objects;
+    authorization in a mesh is enforced by the receiver's own proxy and judged there. Fails when no agent
     enforces it (Flannel alone), or when the agent isn't ready somewhere. Does not prove that the data path is right.
     """
     declared = {fact.layer for fact in context.network.policies}
+    nodes = tuple(node.evidence_id for node in context.cluster.nodes)
     for layer in context.network.enforcement:
-        if layer.layer == NETWORK_POLICY_LAYER or layer.layer in declared:
-            yield _judgement(layer)
+        in_use = layer.layer == NETWORK_POLICY_LAYER or layer.layer in declared
+        if layer.layer in NETWORK_LAYERS and in_use:
+            facts = [fact.evidence_id for fact in context.network.policies if fact.layer == layer.layer]
+            yield _judgement(layer, (*layer.evidence, *nodes, *facts[:_SHOWN_POLICIES]))
 
 
-def _judgement(layer: LayerEnforcement) -> Judgement:
+_SHOWN_POLICIES = 20
+
+
+def _judgement(layer: LayerEnforcement, evidence: tuple[str, ...]) -> Judgement:
     first = layer.layer == NETWORK_POLICY_LAYER
     subject = CLUSTER_SUBJECT if first else Subject(f"{CLUSTER_SUBJECT.id} {layer.layer}")
     parameters = {
@@ -68,7 +76,7 @@ def _judgement(layer: LayerEnforcement) -> Judgement:
         "nodes": list(layer.except_nodes),
         "causes": told.causes([layer.cause]),
     }
-    return Judgement(_code(layer), subject, parameters, layer.evidence)
+    return Judgement(_code(layer), subject, parameters, evidence)
 
 
 def _code(layer: LayerEnforcement) -> str:

@@ -10,6 +10,7 @@ from auditor.model.finding import Read, Reason, Subject
 from auditor.model.kinds import NAMESPACE, NETWORK_POLICY, POD, WORKLOAD_KINDS
 from auditor.model.outcome import Outcome
 from auditor.network.reach import PolicyFacts
+from auditor.network.support import NETWORK_LAYERS
 
 REASONS = (
     Reason("selects", Outcome.PASS, "{subject} selects {count} endpoints.", final=True),
@@ -41,10 +42,12 @@ REASONS = (
 def policies_select_pods(context: Context, _: NoParameters) -> Iterator[Yielded]:
     """Passes when a policy in a scoped namespace, or a cluster-wide one, selects a pod or a template.
 
-    Fails when it selects nothing (a typo in a label isolates nothing), or is inert (staged, dry run). Does not say that
-    what it selects is what its author meant.
+    Fails when it selects nothing (a typo in a label isolates nothing), or is inert (staged, dry run). Policies of meshes
+    are not in the population. Does not say that what it selects is what its author meant.
     """
     for fact in context.network.policies:
+        if fact.layer not in NETWORK_LAYERS:
+            continue
         namespace = fact.object.partition("/")[0]
         subject = Subject(fact.object, namespace)
         yield context.of_namespace(subject) or _judgement(subject, fact)
