@@ -154,7 +154,7 @@ def _kept_env(entries: Any) -> list[Any]:
         if not isinstance(name, str):
             continue
         if name in ENV_STATED:
-            stated = bool(entry.get("value")) or entry.get("valueFrom") is not None
+            stated = entry.get("value", "") not in ("", None, "unset") or entry.get("valueFrom") is not None
             kept.append({"name": name, "value": "set" if stated else "unset"})
         elif name in ENV_KEPT or name.startswith(ENV_PREFIXES):
             kept.append({"name": name, "value": "set"} if SENSITIVE_NAME.search(name) else entry)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import BinaryIO
 
+from auditor.collect.bundle_format import claims_in, gaps_in, redactions_in
+from auditor.collect.bundle_reader import MAGIC, open_bundle
 from auditor.collect.config_maps import keep_named_config_maps
 from auditor.collect.document import DocumentError
 from auditor.collect.documents import Format, read_documents
@@ -33,6 +35,18 @@ _MAX_TOLD = 20
 _MAX_CAUSES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a snapshot file or a bundle says of its objects: whence, when, by whom, which kinds completely."""
+
+    file: SourceFile
+    cluster: ClusterIdentity
+    collected_at: str | None
+    collected_by: str | None
+    claims: tuple[Claim, ...]
+    about_folder: bool
+
+
 @dataclass(slots=True)
 class _Collected:
     """What has been read so far."""
@@ -42,7 +56,8 @@ class _Collected:
     problems: list[tuple[SourceFile, Problem]] = field(default_factory=list)
     ignored: list[tuple[SourceFile, str]] = field(default_factory=list)
     inputs: list[InputFile] = field(default_factory=list)
-    snapshots: list[tuple[SourceFile, SnapshotFile]] = field(default_factory=list)
+    origins: list[_Origin] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
 
 
 def read_sources(
@@ -68,11 +83,11 @@ def read_sources(
     _check_usable(collected)
     objects = _merge(collected.objects, {file.relative: file.shown for file in files})
     objects, more = keep_named_config_maps(objects)
-    identity, collected_at, collected_by = _origin(collected.snapshots)
+    identity, collected_at, collected_by = _origin(collected.origins)
     return Snapshot(
         objects=tuple(objects),
-        claims=tuple(_claims(collected.snapshots, assume_complete)),
-        gaps=_gaps(collected.problems),
+        claims=tuple(_claims(collected.origins, assume_complete)),
+        gaps=_gaps(collected),
         cluster=identity,
         collected_at=collected_at,
         collected_by=collected_by,
@@ -90,8 +105,10 @@ def _read_into(collected: _Collected, file: SourceFile, read: FileBytes) -> None
         content = FileContent(problems=[Problem(0, read.problem)])
     elif PurePath(file.relative).name in NAMES:
         located = parse_snapshot_file(_text(read.data, file), file.shown)
-        collected.snapshots.append((file, located.value))
+        collected.origins.append(_origin_of_snapshot(file, located.value))
         content = FileContent()
+    elif read.data.startswith(MAGIC):
+        content = _read_bundle(collected, file, read.data)
     else:
         content = read_content(read.data, file.relative)
     collected.objects += content.objects
@@ -104,6 +121,30 @@ def _read_into(collected: _Collected, file: SourceFile, read: FileBytes) -> None
         told.append(reason)
     problem = "; ".join(told) or None
     collected.inputs.append(InputFile(file.relative, read.size, read.sha256, len(content.objects), problem))
+
+
+def _origin_of_snapshot(file: SourceFile, snapshot: SnapshotFile) -> _Origin:
+    claims = tuple(claims_of(snapshot, file.relative))
+    return _Origin(
+        file, snapshot.identity, snapshot.collected_at_text, snapshot.collected_by, claims, about_folder=True
+    )
+
+
+def _read_bundle(collected: _Collected, file: SourceFile, data: bytes) -> FileContent:
+    bundle = open_bundle(data, file.shown)
+    requests = bundle.requests
+    content = FileContent(redactions=redactions_in(requests))
+    for name, page in bundle.pages():
+        found = read_content(page, f"{file.relative}/{name}")
+        content.objects += found.objects
+        content.redactions += found.redactions
+        content.problems += found.problems
+    identity = ClusterIdentity(requests.cluster.name, requests.cluster.uid)
+    claims = tuple(claims_in(requests))
+    origin = _Origin(file, identity, requests.collected_at, requests.collected_by, claims, about_folder=False)
+    collected.origins.append(origin)
+    collected.gaps += gaps_in(requests)
+    return content
 
 
 def _text(data: bytes, file: SourceFile) -> str:
@@ -136,8 +177,9 @@ def _format(relative: str) -> Format:
 def _check_siblings(collected: _Collected, files: Sequence[SourceFile]) -> None:
     """A claim is about the folder of its snapshot file: it doesn't hold when only some of the files were given."""
     given = {os.path.realpath(file.path) for file in files if file.path is not None}
-    for file, snapshot in collected.snapshots:
-        if file.path is None or not snapshot.complete:
+    for origin in collected.origins:
+        file = origin.file
+        if file.path is None or not origin.claims or not origin.about_folder:
             continue
         beside = find_files([str(file.path.parent)])
         missing = [other for other in beside if other.path and os.path.realpath(other.path) not in given]
@@ -147,7 +189,7 @@ def _check_siblings(collected: _Collected, files: Sequence[SourceFile]) -> None:
 
 
 def _check_usable(collected: _Collected) -> None:
-    if collected.objects or any(snapshot.complete for _, snapshot in collected.snapshots):
+    if collected.objects or any(origin.claims for origin in collected.origins):
         return
     lines = [problem.at(file.shown) for file, problem in collected.problems]
     lines += [f"{file.shown}: {reason}" for file, reason in collected.ignored]
@@ -192,24 +234,18 @@ def _shown_source(source: str, shown: Mapping[str, str]) -> str:
     return f"{shown.get(path, path)} (document {place})"
 
 
-def _origin(
-    snapshots: Sequence[tuple[SourceFile, SnapshotFile]],
-) -> tuple[ClusterIdentity, str | None, str | None]:
+def _origin(origins: Sequence[_Origin]) -> tuple[ClusterIdentity, str | None, str | None]:
     """Cluster, time and collector. Of several times the earliest counts: nothing was seen to be so any later."""
-    first: tuple[SourceFile, SnapshotFile] | None = None
-    for file, snapshot in snapshots:
-        if first is None:
-            first = (file, snapshot)
-        elif not _same_cluster(first[1].identity, snapshot.identity):
-            raise UserError(f"{first[0].shown} and {file.shown} are about different clusters")
+    for origin in origins[1:]:
+        if not _same_cluster(origins[0].cluster, origin.cluster):
+            raise UserError(f"{origins[0].file.shown} and {origin.file.shown} are about different clusters")
     identity = ClusterIdentity(
-        next((s.cluster.name for _, s in snapshots if s.cluster.name), None),
-        next((s.cluster.uid for _, s in snapshots if s.cluster.uid), None),
+        next((origin.cluster.name for origin in origins if origin.cluster.name), None),
+        next((origin.cluster.uid for origin in origins if origin.cluster.uid), None),
     )
-    times = [s.collected_at_text for _, s in snapshots]
-    known = sorted(time for time in times if time)
-    names = sorted({s.collected_by for _, s in snapshots if s.collected_by})
-    return identity, known[0] if known and len(known) == len(times) else None, ", ".join(names) or None
+    times = sorted(origin.collected_at for origin in origins if origin.collected_at)
+    names = sorted({origin.collected_by for origin in origins if origin.collected_by})
+    return identity, times[0] if times and len(times) == len(origins) else None, ", ".join(names) or None
 
 
 def _same_cluster(one: ClusterIdentity, other: ClusterIdentity) -> bool:
@@ -218,8 +254,8 @@ def _same_cluster(one: ClusterIdentity, other: ClusterIdentity) -> bool:
     return not (one.name and other.name) or one.name == other.name
 
 
-def _claims(snapshots: Sequence[tuple[SourceFile, SnapshotFile]], assume_complete: str | None) -> list[Claim]:
-    claims = [claim for file, snapshot in snapshots for claim in claims_of(snapshot, file.relative)]
+def _claims(origins: Sequence[_Origin], assume_complete: str | None) -> list[Claim]:
+    claims = [claim for origin in origins for claim in origin.claims]
     if assume_complete is not None:
         name = assume_complete.strip()
         if not name or not name.isprintable():
@@ -232,12 +268,18 @@ def _claim_order(claim: Claim) -> tuple[KindKey, str, str, str]:
     return claim.key, claim.selector, ",".join(sorted(claim.namespaces or ())), claim.by
 
 
-def _gaps(problems: Iterable[tuple[SourceFile, Problem]]) -> Mapping[KindKey, Gap]:
+def _gaps(collected: _Collected) -> Mapping[KindKey, Gap]:
+    """One gap per kind: what bundles recorded, then the problems of the files that were read."""
     causes: dict[KindKey, list[str]] = {}
-    for file, problem in problems:
+    states: dict[KindKey, Completeness] = {}
+    for gap in collected.gaps:
+        causes.setdefault(gap.key, []).append(gap.cause)
+        states.setdefault(gap.key, gap.state)
+    for file, problem in collected.problems:
         key = ANY_KIND if problem.key is None else problem.key
         causes.setdefault(key, []).append(problem.at(file.relative))
-    return {key: Gap(key, Completeness.PARTIAL, _joined(told)) for key, told in sorted(causes.items())}
+        states[key] = Completeness.PARTIAL
+    return {key: Gap(key, states[key], _joined(told)) for key, told in sorted(causes.items())}
 
 
 def _joined(causes: Sequence[str]) -> str:

@@ -1,0 +1,194 @@
+"""Writing a bundle: a zip of redacted canonical JSON, the same bytes for the same evidence."""
+
+import hashlib
+import os
+import re
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import IO
+
+import orjson
+
+from auditor.collect.bundle_format import (
+    CORE,
+    MANIFEST,
+    REQUESTS,
+    SCOPE,
+    BundleCluster,
+    BundleFile,
+    BundleRequest,
+    Manifest,
+    Requests,
+    redaction_record,
+    request_of_claim,
+    request_of_gap,
+    resource_of,
+)
+from auditor.collect.objects import canonical_bytes
+from auditor.model.evidence import Completeness, Snapshot
+from auditor.model.kinds import KindKey
+from auditor.model.objects import KubeObject
+from auditor.model.user_error import ExitCode, UserError
+
+PAGE_OBJECTS = 500
+PAGE_SIZE = 16 * 1024 * 1024
+_FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of the bundle that is still to be written; `content` may be called more than once."""
+
+    name: str
+    content: Callable[[], bytes]
+    completeness: Completeness | None = None
+
+
+def write_bundle(
+    path: Path,
+    snapshot: Snapshot,
+    *,
+    requests: Sequence[BundleRequest] | None = None,
+    scope_text: str | None = None,
+) -> None:
+    """Write a snapshot as a bundle, under a temporary name and then renamed: whole or not at all.
+
+    `requests` are the records of a live collection; without them they are made from the snapshot's claims and gaps.
+    Raises UserError with exit code 4 when it can't be written; what was at `path` is then as it was.
+    """
+    write_parts(path, [*object_parts(snapshot), *_index_parts(snapshot, requests, scope_text)])
+
+
+def _index_parts(
+    snapshot: Snapshot, requests: Sequence[BundleRequest] | None, scope_text: str | None
+) -> Iterator[Part]:
+    records = requests if requests is not None else _records(snapshot)
+    model = Requests(
+        format_version=1,
+        cluster=BundleCluster(name=snapshot.cluster.name, uid=snapshot.cluster.uid),
+        collected_at=snapshot.collected_at,
+        collected_by=snapshot.collected_by,
+        requests=sorted(records, key=_request_order),
+        redactions=[
+            redaction_record(entry)
+            for entry in sorted(snapshot.redactions, key=lambda e: (*e.object, e.reason))
+        ],
+    )
+    content = _json(model.model_dump(mode="json"))
+    yield Part(REQUESTS, lambda: content)
+    if scope_text is not None:
+        scope = scope_text.encode()
+        yield Part(SCOPE, lambda: scope)
+
+
+def _records(snapshot: Snapshot) -> list[BundleRequest]:
+    return [*map(request_of_claim, snapshot.claims), *map(request_of_gap, snapshot.gaps.values())]
+
+
+def _request_order(entry: BundleRequest) -> tuple[str, ...]:
+    return entry.group, entry.kind, entry.selector, ",".join(entry.namespaces), entry.by, entry.command
+
+
+def object_parts(snapshot: Snapshot) -> Iterator[Part]:
+    """The files with objects: at most PAGE_OBJECTS each, sorted by identity, so that order of arrival is irrelevant."""
+    numbers: Counter[str] = Counter()
+    for (key, version), objects in _by_version(snapshot.objects).items():
+        state = snapshot.completeness(key).state
+        folder = f"objects/{_segment(key.group) or CORE}/{_version_segment(version)}/{resource_of(key)}"
+        for page in _pages(objects):
+            numbers[folder] += 1
+            yield Part(f"{folder}/{numbers[folder]:04}.json", _PageContent(page), state)
+
+
+def _segment(text: str) -> str:
+    return re.sub(r"[^a-z0-9.-]", "-", text.lower())[:253]
+
+
+def _version_segment(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())[:63] or "v0"
+
+
+def _by_version(objects: Iterable[KubeObject]) -> Mapping[tuple[KindKey, str], list[KubeObject]]:
+    ordered = sorted(objects, key=lambda obj: (obj.key, obj.version, obj.id))
+    return {place: list(group) for place, group in groupby(ordered, lambda obj: (obj.key, obj.version))}
+
+
+def _pages(objects: Sequence[KubeObject]) -> Iterator[list[KubeObject]]:
+    page: list[KubeObject] = []
+    size = 0
+    for obj in objects:
+        length = len(canonical_bytes(obj.body))
+        if page and (len(page) >= PAGE_OBJECTS or size + length > PAGE_SIZE):
+            yield page
+            page, size = [], 0
+        page.append(obj)
+        size += length
+    if page:
+        yield page
+
+
+@dataclass(frozen=True, slots=True)
+class _PageContent:
+    """The bytes of a page, made when they are asked for: a large cluster's don't fit in memory twice."""
+
+    objects: Sequence[KubeObject]
+
+    def __call__(self) -> bytes:
+        return list_bytes([obj.body for obj in self.objects])
+
+
+def list_bytes(bodies: Sequence[object]) -> bytes:
+    """A List of objects in canonical JSON."""
+    return _json({"apiVersion": "v1", "items": bodies, "kind": "List"})
+
+
+def _json(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def write_parts(path: Path, parts: Iterable[Part]) -> None:
+    """Write the zip: manifest first, names sorted, dates fixed. Raises UserError with exit code 4."""
+    ordered = sorted(parts, key=lambda part: part.name)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                _write_zip(file, ordered)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        raise UserError(f"{path}: the bundle can't be written: {what}", ExitCode.OUTPUT_NOT_WRITTEN) from None
+
+
+def _write_zip(file: IO[bytes], parts: Sequence[Part]) -> None:
+    manifest = Manifest(format_version=1, files=[_entry(part) for part in parts])
+    content = _json(manifest.model_dump(mode="json"))
+    with zipfile.ZipFile(file, "w") as archive:
+        for part in sorted([*parts, Part(MANIFEST, lambda: content)], key=lambda part: part.name):
+            archive.writestr(_info(part.name), part.content(), zipfile.ZIP_DEFLATED, 6)
+
+
+def _entry(part: Part) -> BundleFile:
+    content = part.content()
+    digest = hashlib.sha256(content).hexdigest()
+    return BundleFile(name=part.name, size=len(content), sha256=digest, completeness=part.completeness)
+
+
+def _info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _FIXED_DATE)
+    info.create_system = 3
+    info.external_attr = 0o100644 << 16
+    return info
