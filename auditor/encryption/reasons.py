@@ -72,6 +72,9 @@ _ISTIO = {
 }
 _LINKERD = {
     "linkerd.port-skipped": "port {port} bypasses the proxy's inbound redirection",
+    "linkerd.opaque-port": (
+        "port {port} is opaque: the proxy looks for no TLS on it, so that mesh clients come through the proxy's own port"
+    ),
     "linkerd.probe-without-identity": "the kubelet's probe of {path} on port {port} is let in without an identity",
     "linkerd.nothing-granted": "{server} governs the port and no authorization grants access",
     "linkerd.grant-unauthenticated": "{policy} lets clients in without authentication under {server}",

@@ -424,6 +424,27 @@ def test_probes_are_named_where_they_are_let_in_without_identity() -> None:
     assert probes == [{"path": "/healthz", "port": "8080"}]
 
 
+def test_probes_are_named_under_deny_as_well_and_not_where_anybody_is_let_in() -> None:
+    ports = [{"containerPort": 8080, "name": "http"}]
+    app = {"name": "app", "ports": ports, "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}}}
+    running = meshed(containers=[app, {"name": "linkerd-proxy"}])
+    assert "linkerd.probe-without-identity" in codes(judge(running, cluster_default("deny")))
+    assert "linkerd.probe-without-identity" in codes(judge(running, cluster_default(), server()))
+    assert "linkerd.probe-without-identity" not in codes(judge(running, cluster_default()))
+    attached = route(POLICY + "v1beta3", "HTTPRoute")
+    assert "linkerd.probe-without-identity" not in codes(
+        judge(running, cluster_default(), server(), attached)
+    )
+
+
+def test_opaque_ports_are_named_and_judged_like_others() -> None:
+    found = judge(
+        meshed(annotations={PREFIX + "opaque-ports": "8000-9000"}), cluster_default("all-authenticated")
+    )
+    assert found.label is P.ENFORCED_MTLS
+    assert "linkerd.opaque-port" in codes(found)
+
+
 INJECTOR = {
     "apiVersion": "admissionregistration.k8s.io/v1",
     "kind": "MutatingWebhookConfiguration",

@@ -49,6 +49,7 @@ _RECORDS = {
     Client.IDENTITY: records.MUTUAL,
     Client.UNKNOWN: records.INDETERMINATE,
 }
+_STRICT = (records.MUTUAL, records.DENIED, records.SERVER_ONLY)
 _WORST_FIRST = (Client.UNAUTHENTICATED, Client.UNKNOWN, Client.TLS_WITHOUT_IDENTITY, Client.IDENTITY)
 
 
@@ -91,6 +92,13 @@ class LinkerdInbound:
         if port in skipped:
             cause = Cause("linkerd.port-skipped", (("port", str(port)),))
             return _with(records.PLAINTEXT, None, cause, endpoint)
+        verdict = self._by_policy(endpoint, annotations, port)
+        if port not in parse_ports(annotations.get(CONFIG_PREFIX + "opaque-ports", "")):
+            return verdict
+        opaque = Cause("linkerd.opaque-port", (("port", str(port)),))
+        return MeshVerdict(verdict.record, verdict.mode, verdict.reasons + Reasons((opaque,)))
+
+    def _by_policy(self, endpoint: Endpoint, annotations: Mapping[str, str], port: int) -> MeshVerdict:
         servers = [server for server in self._servers_of(endpoint) if _has_port(server, endpoint, port)]
         if not servers:
             return self._default(endpoint, annotations, port)
@@ -140,7 +148,8 @@ class LinkerdInbound:
             evidence = tuple(rule.evidence_id for rule in rules)
             return MeshVerdict(records.INDETERMINATE, None, Reasons((cause,), rules, evidence))
         record, mode, reasons = verdicts[0]
-        probes = () if self._grants.routes(winners[0].obj) else tuple(_probe_causes(endpoint, port))
+        routed = bool(self._grants.routes(winners[0].obj)) or record not in _STRICT
+        probes = () if routed else tuple(_probe_causes(endpoint, port))
         return MeshVerdict(record, mode, reasons + Reasons(probes))
 
     def _of_server(self, server: KubeObject) -> tuple[EncryptionRecord, str, Reasons]:
@@ -183,7 +192,7 @@ class LinkerdInbound:
             cause = Cause("linkerd.identity-required", (("port", str(port)),))
             return MeshVerdict(records.MUTUAL, policy, reasons + Reasons((cause,)))
         record = records.DENIED if client is None else _RECORDS[client]
-        probes = tuple(_probe_causes(endpoint, port)) if record == records.MUTUAL else ()
+        probes = tuple(_probe_causes(endpoint, port)) if record in _STRICT else ()
         return MeshVerdict(record, policy, reasons + Reasons(probes))
 
     def _default_policy(
