@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from auditor.encryption.entry.aws_alb import AwsAlb
+from auditor.encryption.entry.azure_agic import judge_agic
+from auditor.encryption.entry.contour import http_proxies, judge_contour
 from auditor.encryption.entry.entry_point import (
     BackendHop,
     ClientAuthentication,
@@ -14,13 +17,19 @@ from auditor.encryption.entry.entry_point import (
     TlsMode,
     Way,
 )
+from auditor.encryption.entry.gateway_api import GatewayApi
+from auditor.encryption.entry.gce import judge_gce
+from auditor.encryption.entry.haproxy import judge_haproxy_ingress, judge_haproxytech
 from auditor.encryption.entry.ingress import Judge, entry_rows, unknown_controller, view_ingress
 from auditor.encryption.entry.ingress_class import resolve_class
 from auditor.encryption.entry.istio_gateway import IstioGateways
+from auditor.encryption.entry.kong import judge_kong
 from auditor.encryption.entry.layer4 import endpoint_exposures, service_exposures, service_rows
 from auditor.encryption.entry.nginx import Nginx
+from auditor.encryption.entry.openshift_route import routes
 from auditor.encryption.entry.sources import Sources
 from auditor.encryption.entry.traefik import Traefik
+from auditor.encryption.entry.traefik_routes import TraefikRoutes
 from auditor.encryption.verdicts import PortProtection
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
@@ -68,7 +77,16 @@ Protect = Callable[[Endpoint, int, str], PortProtection]
 def entry_points(cluster: Cluster, services: Services) -> tuple[EntryPoint, ...]:
     """Every way in, sorted by object, host, port and listener. Broken objects give rows too, never an error."""
     sources = Sources(cluster, services)
-    rows = [*_ingress_rows(sources), *IstioGateways(sources).rows(), *service_rows(sources)]
+    traefik = Traefik(sources)
+    rows = [
+        *_ingress_rows(sources, traefik),
+        *TraefikRoutes(sources, traefik).rows(),
+        *http_proxies(sources),
+        *routes(sources),
+        *GatewayApi(sources).rows(),
+        *IstioGateways(sources).rows(),
+        *service_rows(sources),
+    ]
     return tuple(sorted(rows, key=lambda row: (row.object, row.host, row.port or 0, row.listener)))
 
 
@@ -126,9 +144,20 @@ _CLIENT = {
 }
 
 
-def _ingress_rows(sources: Sources) -> Iterator[EntryPoint]:
+def _ingress_rows(sources: Sources, traefik: Traefik) -> Iterator[EntryPoint]:
     views = [view_ingress(obj, resolve_class(sources, obj)) for obj in sources.cluster.all(INGRESS)]
     nginx = Nginx([view for view in views if view.ingress_class.controller == "ingress-nginx"])
-    judges: dict[str | None, Judge] = {"ingress-nginx": nginx.judge, "traefik": Traefik(sources).judge}
+    alb = AwsAlb(sources, [view for view in views if view.ingress_class.controller == "aws-alb"])
+    judges: dict[str | None, Judge] = {
+        "ingress-nginx": nginx.judge,
+        "traefik": traefik.judge,
+        "haproxytech": judge_haproxytech,
+        "haproxy-ingress": judge_haproxy_ingress,
+        "contour": judge_contour,
+        "kong": judge_kong,
+        "aws-alb": alb.judge,
+        "gce": judge_gce,
+        "azure-agic": judge_agic,
+    }
     for view in views:
         yield from entry_rows(sources, view, judges.get(view.ingress_class.controller, unknown_controller))

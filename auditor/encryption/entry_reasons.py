@@ -74,6 +74,48 @@ _LAYER4 = {
     "indeterminate.entry.layer4-nothing": "no pod in the evidence is behind it",
 }
 
+_CONTROLLERS = {
+    "entry.config-assumed": "the ConfigMap of {controller} is not in the evidence; its documented defaults are assumed",
+    "entry.http-disallowed": "plain HTTP is disallowed",
+    "entry.http-beside-https": "HTTPS is served, and plain HTTP beside it without a redirect",
+    "entry.alb.https-only": "the load balancer listens on HTTPS only",
+    "entry.alb.http-listener": "an HTTP listener serves it without a redirect",
+    "entry.alb.spec-tls-alone": "spec.tls alone gives the load balancer no HTTPS listener; it listens on HTTP",
+    "indeterminate.entry.alb.listeners": "the listeners asked for cannot be read, or their IngressClassParams are missing",
+    "indeterminate.entry.alb.redirect-port": "the redirect goes to a port that no HTTPS listener of the group has",
+    "indeterminate.entry.alb.action": "a custom action serves part of it, which may redirect",
+    "indeterminate.entry.gce.frontend": "the FrontendConfig that may redirect is not in the evidence",
+    "indeterminate.entry.agic.profile": "client authentication is set in the gateway's SSL profile {profile}",
+    "entry.kong.protocols": "the route takes the protocols {protocols}",
+    "entry.kong.https-only": "the route takes HTTPS only",
+    "indeterminate.entry.kong.defaults": "Kong's defaults for plain HTTP are not verified",
+    "indeterminate.entry.kong.client": "client authentication is set by Kong's plugins, which were not read",
+    "entry.contour.permit-insecure": "a route permits plain HTTP (permitInsecure)",
+    "entry.contour.tcp-proxy": "the host is proxied as TCP over TLS only",
+    "indeterminate.entry.contour.include": "an included HTTPProxy is not in the evidence; its routes may permit plain HTTP",
+    "entry.route.no-tls": "the Route has no tls, so it serves plain HTTP",
+    "entry.route.insecure-none": "insecureEdgeTerminationPolicy is None, so plain HTTP is not served",
+    "entry.route.insecure-allow": "insecureEdgeTerminationPolicy is Allow",
+    "indeterminate.entry.route.unknown": "the Route's termination or insecureEdgeTerminationPolicy is not known",
+    "indeterminate.entry.route.client": "client authentication is set on the IngressController, which was not read",
+    "entry.traefik.tcp-plain": "the TCP route has no tls, so bytes are handed on as they come",
+}
+_GATEWAY = {
+    "entry.gateway.terminates": "the listener ends TLS",
+    "entry.gateway.references-not-observed": "no controller has reported whether its certificate can be resolved",
+    "entry.gateway.plain": "a route is served without TLS by this listener",
+    "entry.gateway.route-without-section": (
+        "a route that names no sectionName attaches to this plain listener as well, without a redirect"
+    ),
+    "entry.gateway.redirects": "every route of the host redirects to HTTPS",
+    "entry.gateway.no-route": "no route attaches to this listener, so it serves nothing",
+    "entry.gateway.frontend": "client certificates are validated, mode {mode}",
+    "indeterminate.entry.gateway.protocol": "the listener's protocol {protocol} is not known",
+    "indeterminate.entry.gateway.mode": "the listener's TLS mode is not known",
+    "indeterminate.entry.gateway.references": "the listener's certificate references are not resolved (ResolvedRefs)",
+    "indeterminate.entry.gateway.frontend": "the validation of client certificates has a form that is not known",
+}
+
 CNI_REASONS: dict[str, str] = {
     "cni.encrypts": "{cni} encrypts pod traffic between nodes with {mechanism}",
     "cni.plain": "{cni} is not set to encrypt pod traffic between nodes ({setting})",
@@ -107,7 +149,16 @@ CNI_REASONS: dict[str, str] = {
 }
 """Why encryption between nodes is said to be there, absent or unknown."""
 
-ENTRY_REASONS: dict[str, str] = {**_CLASS, **_GENERAL, **_NGINX, **_TRAEFIK, **_ISTIO, **_LAYER4}
+ENTRY_REASONS: dict[str, str] = {
+    **_CLASS,
+    **_GENERAL,
+    **_NGINX,
+    **_TRAEFIK,
+    **_ISTIO,
+    **_LAYER4,
+    **_CONTROLLERS,
+    **_GATEWAY,
+}
 
 
 def cause(code: str, **parameters: object) -> Cause:

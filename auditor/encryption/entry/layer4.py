@@ -62,7 +62,7 @@ def service_rows(sources: Sources) -> Iterator[EntryPoint]:
             continue
         controller = controller_behind(sources.services.of_service(service.namespace, service.name))
         for entry in mappings_at(service.body, "spec", "ports"):
-            if isinstance(entry.get("port"), int):
+            if _number(entry.get("port")):
                 yield _row(sources, service, way, entry, controller)
 
 
@@ -98,14 +98,14 @@ def service_exposures(sources: Sources) -> Iterator[Exposure]:
         balanced = service.spec.get("type") == "LoadBalancer"
         outside = tuple(a for a in list_at(service.spec, "externalIPs") if isinstance(a, str))
         for entry in mappings_at(service.body, "spec", "ports"):
-            number, node_port = entry.get("port"), entry.get("nodePort")
-            if not isinstance(number, int):
+            number, node_port = _number(entry.get("port")), _number(entry.get("nodePort"))
+            if number is None:
                 continue
             if balanced:
                 yield _exposure(service, Way.LOAD_BALANCER, number, entry, backends, controller)
             if outside:
                 yield _exposure(service, Way.EXTERNAL_IP, number, entry, backends, controller, outside)
-            if service.spec.get("type") in ("NodePort", "LoadBalancer") and isinstance(node_port, int):
+            if service.spec.get("type") in ("NodePort", "LoadBalancer") and node_port is not None:
                 yield _exposure(service, Way.NODE_PORT, node_port, entry, backends, controller)
             elif service.spec.get("type") == "NodePort":
                 yield _exposure(service, Way.NODE_PORT, 0, entry, backends, controller)
@@ -169,7 +169,7 @@ def _exposure(
 def _row(
     sources: Sources, service: KubeObject, way: Way, entry: JsonObject, controller: str | None
 ) -> EntryPoint:
-    number, protocol = entry["port"], text_at(entry, "protocol") or "TCP"
+    number, protocol = _number(entry.get("port")) or 0, text_at(entry, "protocol") or "TCP"
     found = sources.backends(service.namespace, service.name, number)
     behind = tuple(b for b in found if b.protocol == protocol)
     terminated = _aws_tls(service, entry) if way is Way.LOAD_BALANCER and protocol == "TCP" else None
@@ -181,8 +181,7 @@ def _row(
         tls, backend, plaintext = None, BackendHop.PASSTHROUGH, Plaintext.INDETERMINATE
         client = ClientAuthentication.INDETERMINATE
         causes = (_layer4_cause(controller, behind),)
-    node_port = entry.get("nodePort")
-    outside = node_port if way is Way.NODE_PORT else number
+    outside = _number(entry.get("nodePort")) if way is Way.NODE_PORT else number
     return EntryPoint(
         object=str(service.id),
         namespace=service.namespace,
@@ -190,7 +189,7 @@ def _row(
         controller=controller,
         host="*",
         listener=f"{number}/{protocol}",
-        port=outside if isinstance(outside, int) else None,
+        port=outside,
         protocol=protocol,
         plaintext=plaintext,
         tls=tls,
@@ -244,6 +243,10 @@ def _source_ranges(service: KubeObject) -> tuple[tuple[str, ...], tuple[Cause, .
     broken = [r for r in found if not _is_network(r)]
     causes = (cause("entry.layer4.bad-range", range=broken[0][:80]),) if broken else ()
     return tuple(sorted({r for r in found if _is_network(r)})), causes
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535 else None
 
 
 def _is_network(text: str) -> bool:

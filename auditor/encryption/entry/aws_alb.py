@@ -1,0 +1,194 @@
+"""AWS Load Balancer Controller: listeners of an Application Load Balancer (encryption.md 4).
+
+`spec.tls` by itself gives no HTTPS listener: that takes `certificate-arn`, or HTTPS among `listen-ports`. A redirect set on
+one Ingress holds for every HTTP listener of its group.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from auditor.encryption.entry.entry_point import (
+    BackendHop,
+    ClientAuthentication,
+    EntryTls,
+    Plaintext,
+    TlsMode,
+)
+from auditor.encryption.entry.ingress import IngressView, Verdicts
+from auditor.encryption.entry.sources import KNOWN, Sources
+from auditor.encryption.entry.tls_versions import aws_policy_minimum
+from auditor.encryption.entry_reasons import cause
+from auditor.model.kinds import KindKey
+from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
+
+PREFIX = "alb.ingress.kubernetes.io/"
+PARAMETERS = KindKey("elbv2.k8s.aws", "IngressClassParams")
+DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
+_HOPS = {"HTTP": BackendHop.PLAINTEXT, "HTTPS": BackendHop.ENCRYPTED}
+_CLIENTS = {
+    "off": ClientAuthentication.NONE,
+    "passthrough": ClientAuthentication.OPTIONAL,
+    "verify": ClientAuthentication.REQUIRED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Listeners:
+    """What an Ingress asks of its load balancer. `plain` and `secured` are ports; `redirect` is the port to go to."""
+
+    plain: tuple[int, ...]
+    secured: tuple[int, ...]
+    redirect: int | None
+    certificate: str | None
+    group: str | None
+    policy: str | None
+    readable: bool
+    evidence: tuple[str, ...] = ()
+
+
+class AwsAlb:
+    """The load balancers that all Ingresses of the controller's classes ask for."""
+
+    def __init__(self, sources: Sources, views: Sequence[IngressView]) -> None:
+        self._sources = sources
+        self._asked = {view.obj.id: _listeners(sources, view) for view in views}
+        self._groups: dict[str, list[_Listeners]] = {}
+        for asked in self._asked.values():
+            if asked.group:
+                self._groups.setdefault(asked.group, []).append(asked)
+
+    def judge(self, sources: Sources, view: IngressView, host: str) -> Verdicts:
+        """What the listeners of an Ingress serve; all its hosts alike."""
+        asked = self._asked[view.obj.id]
+        members = self._groups.get(asked.group or "", [asked])
+        if not asked.readable:
+            return _unreadable(asked)
+        plaintext, code = _plaintext(view, host, asked, members)
+        return Verdicts(
+            plaintext=plaintext,
+            tls=self._tls(asked, members) if asked.secured else None,
+            client_authentication=_client(view, asked),
+            backend=_HOPS.get((view.annotation(PREFIX + "backend-protocol") or "HTTP").upper(), _UNKNOWN_HOP),
+            causes=(cause(code),),
+            evidence=asked.evidence,
+            port=min(asked.secured or asked.plain),
+        )
+
+    def _tls(self, asked: _Listeners, members: Sequence[_Listeners]) -> EntryTls:
+        policies = {member.policy for member in members if member.policy} or {self._default_policy()}
+        policy = policies.pop() if len(policies) == 1 else None
+        certificate = asked.certificate or "a certificate found by host name"
+        minimum = aws_policy_minimum(policy) if policy else None
+        return EntryTls(TlsMode.TERMINATE, minimum, certificate, policy)
+
+    def _default_policy(self) -> str:
+        programs = self._sources.programs.get("aws-alb", ())
+        given = [p.flags["default-ssl-policy"] for p in programs if "default-ssl-policy" in p.flags]
+        return given[0] if given else DEFAULT_POLICY
+
+
+_UNKNOWN_HOP = BackendHop.INDETERMINATE
+
+
+def _plaintext(
+    view: IngressView, host: str, asked: _Listeners, members: Sequence[_Listeners]
+) -> tuple[Plaintext, str]:
+    if not asked.plain:
+        return Plaintext.CLOSED, "entry.alb.https-only"
+    redirects = {member.redirect for member in members if member.redirect is not None}
+    secured = {port for member in members for port in member.secured}
+    if redirects:
+        if redirects <= secured:
+            return Plaintext.REDIRECTED, "entry.redirect-set"
+        return Plaintext.INDETERMINATE, "indeterminate.entry.alb.redirect-port"
+    if any(ref.port == "use-annotation" for ref in view.hosts[host]):
+        return Plaintext.INDETERMINATE, "indeterminate.entry.alb.action"
+    alone = view.tls and not asked.secured
+    return Plaintext.OPEN, "entry.alb.spec-tls-alone" if alone else "entry.alb.http-listener"
+
+
+def _client(view: IngressView, asked: _Listeners) -> ClientAuthentication:
+    text = view.annotation(PREFIX + "mutual-authentication")
+    if text is None or not asked.secured:
+        return ClientAuthentication.NONE
+    entries = _json_list(text)
+    if entries is None:
+        return ClientAuthentication.INDETERMINATE
+    modes = {e.get("port"): _CLIENTS.get(str(e.get("mode")).lower()) for e in entries}
+    found = {modes.get(port, ClientAuthentication.NONE) for port in asked.secured}
+    only = found.pop() if len(found) == 1 else None
+    return only or ClientAuthentication.INDETERMINATE
+
+
+def _listeners(sources: Sources, view: IngressView) -> _Listeners:
+    """IngressClassParams come before annotations."""
+    obj, known = _parameters(sources, view)
+    spec: JsonObject = obj.spec if obj else {}
+    arns = [a for a in list_at(spec, "certificateArn") if isinstance(a, str)]
+    certificate = arns[0] if arns else view.annotation(PREFIX + "certificate-arn")
+    listed = _listed(mappings_at(spec, "listeners")) or _annotated(view)
+    if listed is None:
+        listed = ((), (443,)) if certificate else ((80,), ())
+    redirect = spec.get("sslRedirectPort") or view.annotation(PREFIX + "ssl-redirect")
+    return _Listeners(
+        plain=listed[0],
+        secured=listed[1],
+        redirect=int(redirect) if redirect is not None and str(redirect).isdecimal() else None,
+        certificate=certificate.partition(",")[0].strip() if certificate else None,
+        group=text_at(spec, "group", "name") or view.annotation(PREFIX + "group.name"),
+        policy=text_at(spec, "sslPolicy") or view.annotation(PREFIX + "ssl-policy"),
+        readable=known and bool(listed[0] or listed[1]),
+        evidence=(obj.evidence_id,) if obj else (),
+    )
+
+
+def _parameters(sources: Sources, view: IngressView) -> tuple[KubeObject | None, bool]:
+    owner = view.ingress_class.obj
+    reference = mapping_at(owner.spec, "parameters") if owner else {}
+    if reference.get("kind") != PARAMETERS.kind:
+        return None, True
+    obj = sources.cluster.get(PARAMETERS, "", text_at(reference, "name") or "")
+    return obj, obj is not None or sources.cluster.completeness(PARAMETERS).state in KNOWN
+
+
+def _annotated(view: IngressView) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """`listen-ports`, as `[{"HTTP": 80}, {"HTTPS": 443}]`; empty where it cannot be read, None where it isn't set."""
+    text = view.annotation(PREFIX + "listen-ports")
+    if text is None:
+        return None
+    entries = _json_list(text)
+    pairs = [(str(k).upper(), v) for entry in entries or [] for k, v in entry.items()]
+    ports = [(k, v) for k, v in pairs if isinstance(v, int) and k in ("HTTP", "HTTPS")]
+    return _by_protocol(ports) if len(ports) == len(pairs) else ((), ())
+
+
+def _listed(entries: Sequence[JsonObject]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    pairs = [(str(e.get("protocol")).upper(), e.get("port")) for e in entries]
+    return _by_protocol([(k, v) for k, v in pairs if isinstance(v, int)]) if pairs else None
+
+
+def _by_protocol(pairs: Sequence[tuple[str, int]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    plain = tuple(sorted(port for protocol, port in pairs if protocol == "HTTP"))
+    return plain, tuple(sorted(port for protocol, port in pairs if protocol == "HTTPS"))
+
+
+def _json_list(text: str) -> list[Mapping[str, object]] | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        return None
+    return value
+
+
+def _unreadable(asked: _Listeners) -> Verdicts:
+    return Verdicts(
+        Plaintext.INDETERMINATE,
+        EntryTls(TlsMode.INDETERMINATE),
+        ClientAuthentication.INDETERMINATE,
+        BackendHop.INDETERMINATE,
+        causes=(cause("indeterminate.entry.alb.listeners"),),
+        evidence=asked.evidence,
+    )
