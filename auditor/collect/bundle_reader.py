@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,18 @@ from auditor.collect.bundle_format import (
 from auditor.model.user_error import UserError
 
 M = TypeVar("M", bound=BaseModel)
+_BROKEN_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    ValueError,
+    OSError,
+    RuntimeError,
+    OverflowError,
+)
+"""What zipfile raises for bytes that are no zip, or were changed."""
+
 MAGIC = b"PK\x03\x04"
 
 
@@ -60,14 +73,7 @@ def open_bundle(data: bytes, name: str) -> Bundle:
         requests = _model(_content(archive, REQUESTS, name), Requests, f"{name}: {REQUESTS}")
         has_scope = any(entry.name == SCOPE for entry in manifest.files)
         scope = _content(archive, SCOPE, name).decode("utf-8") if has_scope else None
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        UnicodeDecodeError,
-        RuntimeError,
-    ) as error:
+    except _BROKEN_ZIP as error:
         raise UserError(f"{name}: expected a bundle: {str(error) or type(error).__name__}") from None
     return Bundle(requests, scope, archive, tuple(manifest.files))
 
