@@ -1,18 +1,27 @@
 """`results.json`: the whole result in canonical JSON."""
 
+import re
 from typing import Any
 
 import orjson
 
 from auditor.model.result import AuditResult
 
-_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_INT64 = 2**63
 
 
 def render_json(result: AuditResult) -> bytes:
-    """Sorted keys, two spaces, UTF-8, a newline at the end. Lone surrogates, which UTF-8 can't hold, become U+FFFD."""
-    content = _encodable(result.model_dump(mode="python"))
-    return orjson.dumps(content, option=_OPTIONS)
+    """Sorted keys, two spaces, UTF-8, a newline at the end.
+
+    Values that hostile objects may hold and JSON can't: lone surrogates become U+FFFD, integers beyond 64 bits text.
+    """
+    content = result.model_dump()
+    try:
+        return orjson.dumps(content, option=_OPTIONS)
+    except TypeError:
+        return orjson.dumps(_encodable(content), option=_OPTIONS)
 
 
 def read_json(content: bytes) -> AuditResult:
@@ -22,7 +31,9 @@ def read_json(content: bytes) -> AuditResult:
 
 def _encodable(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace_surrogates").decode()
+        return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        return str(value)
     if isinstance(value, dict):
         return {_encodable(key): _encodable(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,0 +1,124 @@
+"""Findings: each stands alone with what was tested, observed, decided by, the evidence beside the remedy, and its limits."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.model import result as r
+from auditor.report.draft import Draft, RequirementRef, control_anchor
+from auditor.report.flows import Detail, FlowRow, RuleRow, details, flow_rows, rule_rows
+from auditor.report.groups import FindingGroup
+from auditor.report.policy_yaml import Excerpt, as_yaml
+from auditor.report.profile import Shortened, shorten
+from auditor.report.sections import Entry
+from auditor.report.wording import N_
+
+TITLE = N_("Findings")
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRow:
+    """A subject of a finding that is told once for many."""
+
+    finding: r.FindingResult
+    observed: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A piece of evidence that is printed beside the remedy."""
+
+    item: r.EvidenceItem
+    excerpt: Excerpt
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """A finding of one or of many subjects. `evidence` are short ids without repetition."""
+
+    group: FindingGroup
+    control_anchor: str
+    population: r.PopulationResult | None
+    requirements: tuple[RequirementRef, ...]
+    observed: str
+    subjects: Shortened[SubjectRow]
+    flows: Shortened[FlowRow]
+    rules: Shortened[RuleRow]
+    details: tuple[Detail, ...]
+    excerpts: Shortened[Shown]
+    evidence: Shortened[r.EvidenceItem]
+    remedies: Shortened[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsView:
+    """All deviations and errors, the worst first."""
+
+    findings: tuple[FindingView, ...]
+
+
+def build(draft: Draft) -> FindingsView:
+    """The view of the findings."""
+    return FindingsView(tuple(_finding(draft, group) for group in draft.deviations))
+
+
+def entries(view: FindingsView) -> tuple[Entry, ...]:
+    """One line a finding."""
+    return tuple(
+        Entry(finding.group.anchor, f"{finding.group.number} \N{MIDDLE DOT} {finding.group.control.title}")
+        for finding in view.findings
+    )
+
+
+def _finding(draft: Draft, group: FindingGroup) -> FindingView:
+    profile, single = draft.profile, len(group.findings) == 1
+    items = _evidence(draft, group.findings)
+    shown = [item for item in items if item.excerpt is not None]
+    frameworks = {name for finding in group.findings for name in finding.frameworks}
+    remedies = [draft.sentences.remedy(finding) for finding in group.findings]
+    return FindingView(
+        group=group,
+        control_anchor=control_anchor(group.control.id),
+        population=draft.populations.get(group.control.id),
+        requirements=draft.requirements_of(group.control.id, frameworks),
+        observed=draft.sentences.message(group.findings[0]),
+        subjects=shorten([_subject(draft, finding) for finding in group.findings], profile.subject_rows),
+        flows=shorten([row for f in group.findings for row in flow_rows(f)], profile.flow_rows),
+        rules=shorten(
+            list(dict.fromkeys(row for f in group.findings for row in rule_rows(f))), profile.flow_rows
+        ),
+        details=details(group.findings[0], draft.sentences.cause) if single else (),
+        excerpts=shorten(
+            [
+                Shown(item, as_yaml(item.excerpt or {}, profile.excerpt_lines))
+                for item in shown[: profile.excerpts]
+            ],
+            profile.excerpts,
+        ),
+        evidence=shorten(items, profile.flow_rows),
+        remedies=shorten([text for text in dict.fromkeys(remedies) if text], profile.named),
+    )
+
+
+def _subject(draft: Draft, finding: r.FindingResult) -> SubjectRow:
+    return SubjectRow(finding, draft.sentences.message(finding), tuple(id[:12] for id in finding.evidence))
+
+
+def _evidence(draft: Draft, findings: Iterable[r.FindingResult]) -> list[r.EvidenceItem]:
+    """The evidence of the findings without repetition; what decided comes first."""
+    findings = tuple(findings)
+    deciding = {name for finding in findings for name in _deciding(finding.parameters)}
+    ids = dict.fromkeys(id for finding in findings for id in finding.evidence)
+    items = [draft.evidence[id] for id in ids if id in draft.evidence]
+    return sorted(items, key=lambda item: item.object not in deciding)
+
+
+def _deciding(parameters: Mapping[str, Any]) -> Iterable[str]:
+    for value in (parameters, *_mappings(parameters.get("flows"))):
+        for rule in _mappings(value.get("decided_by")):
+            yield str(rule.get("object", ""))
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
