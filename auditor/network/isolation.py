@@ -2,7 +2,6 @@
 
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.verdict import Cause, RuleRef, Tri
-from auditor.network.bits import from_members
 from auditor.network.cells import Cells
 from auditor.network.datapath import Step
 from auditor.network.enforcement import Status
@@ -46,11 +45,8 @@ def _isolated(verdicts: Verdicts) -> Tri:
 def _opening(
     universe: Universe, judge: Judge, steps: list[Step], position: int, every_port: bool
 ) -> tuple[RuleRef, ...]:
-    public = from_members(
-        universe.position(external) for external in universe.externals if not external.is_private
-    )
     spread = len({endpoint.namespace for endpoint in universe.endpoints}) > 1
-    families = [bits for bits in (universe.pods if spread else 0, public) if bits]
+    families = [bits for bits in (universe.pods if spread else 0, universe.public) if bits]
     full = judge.datapath.table.full
     found = set()
     for step in steps:

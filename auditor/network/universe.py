@@ -306,6 +306,11 @@ class Universe:
             (e.version, int(e.block.network_address), int(e.block.broadcast_address)) for e in self.externals
         ]
 
+    @cached_property
+    def public(self) -> Bits:
+        """The external ranges that are not private."""
+        return from_members(self.index[e.id] for e in self.externals if not e.is_private)
+
     def within_any(self, blocks: Sequence[Network]) -> Match:
         """Everyone with an address in one of the blocks."""
         found = NO_MATCH
