@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditor.model.verdict import EncryptionRecord, Protection, Tri
@@ -22,6 +22,9 @@ from tests.encryption.mesh_manifests import (
 )
 
 ROOT = "istio-system"
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Slow machines are no failure."""
+TEXT = st.text(alphabet="{}[]&*!:-, \n'a1", max_size=40)
 MODES = st.sampled_from(["DISABLE", "PERMISSIVE", "STRICT", "UNSET"])
 ORDER = ["DISABLE", "PERMISSIVE", "STRICT"]
 
@@ -55,6 +58,7 @@ def at_least(stricter: EncryptionRecord, record: EncryptionRecord) -> bool:
     return all(kept)
 
 
+@UNHURRIED
 @given(POLICIES, st.data())
 def test_a_stricter_policy_never_weakens_a_sidecars_verdict(
     policies: list[Manifest], data: st.DataObject
@@ -71,6 +75,7 @@ def test_a_stricter_policy_never_weakens_a_sidecars_verdict(
     assert at_least(judge(pod(), *stricter).record, before.record)
 
 
+@UNHURRIED
 @given(POLICIES)
 def test_making_every_mode_strict_never_weakens_ambient(policies: list[Manifest]) -> None:
     running = pod(proxy=None, annotations={"ambient.istio.io/redirection": "enabled"})
@@ -84,6 +89,7 @@ def test_making_every_mode_strict_never_weakens_ambient(policies: list[Manifest]
     assert at_least(judge(running, *strict).record, before.record)
 
 
+@UNHURRIED
 @given(POLICIES, POLICIES)
 def test_an_unrelated_namespace_never_changes_a_verdict(
     policies: list[Manifest], others: list[Manifest]
@@ -98,6 +104,7 @@ def test_an_unrelated_namespace_never_changes_a_verdict(
     assert (before.record, before.causes, before.chain) == (after.record, after.causes, after.chain)
 
 
+@UNHURRIED
 @given(POLICIES, st.randoms(use_true_random=False))
 def test_the_order_of_objects_is_irrelevant(policies: list[Manifest], random: Any) -> None:
     objects = [pod(), pod("client"), service(), *policies, authorization("a", "shop", {"rules": [{}]})]
@@ -236,7 +243,7 @@ def broken(draw: st.DrawFn) -> list[Manifest]:
     return objects
 
 
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=300)
 @given(broken(), st.sampled_from(["istio-proxy", "linkerd-proxy"]))
 def test_no_shape_of_a_policy_raises(objects: list[Manifest], proxy: str) -> None:
     encryption, endpoints = world(pod(proxy=proxy), pod("client", proxy=proxy), service(), *objects)
@@ -248,11 +255,8 @@ def test_no_shape_of_a_policy_raises(objects: list[Manifest], proxy: str) -> Non
         assert_explained(rule.causes)
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(["mesh", "values", "config"]), st.text(max_size=40) | ANYTHING, max_size=3
-    )
-)
+@UNHURRIED
+@given(st.dictionaries(st.sampled_from(["mesh", "values", "config"]), TEXT | ANYTHING, max_size=3))
 def test_no_shape_of_a_config_map_raises(data: Manifest) -> None:
     maps = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(name, where), "data": data}
@@ -262,6 +266,7 @@ def test_no_shape_of_a_config_map_raises(data: Manifest) -> None:
         judge(pod(proxy=proxy), *maps)
 
 
+@UNHURRIED
 @given(ANYTHING)
 def test_no_shape_of_a_webhook_raises(anything: Any) -> None:
     hook = {
@@ -286,6 +291,7 @@ def test_a_yaml_bomb_in_a_config_map_is_refused() -> None:
     assert judge(pod(), mesh).label is Protection.INDETERMINATE
 
 
+@UNHURRIED
 @given(
     ANYTHING,
     ANYTHING,
@@ -298,7 +304,7 @@ def test_a_yaml_bomb_in_a_config_map_is_refused() -> None:
                 "config.linkerd.io/skip-inbound-ports",
             ]
         ),
-        st.text(max_size=20),
+        TEXT,
     ),
 )
 def test_no_shape_of_a_pod_raises(arguments: Any, anything: Any, annotations: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import auditor.encryption
@@ -64,6 +64,7 @@ TRI = st.sampled_from(Tri)
 RECORD = st.builds(EncryptionRecord, TRI, TRI, TRI, TRI, TRI)
 
 
+@settings(deadline=None)
 @given(RECORD, TRI, TRI)
 def test_layers_combine_field_by_field_and_unknown_stays_unknown(
     record: EncryptionRecord, cross: Tri, same: Tri
@@ -82,6 +83,7 @@ def test_layers_combine_field_by_field_and_unknown_stays_unknown(
             assert (together is NO) == (own is NO and below is NO)
 
 
+@settings(deadline=None)
 @given(RECORD)
 def test_an_indeterminate_record_never_gets_a_passing_label(record: EncryptionRecord) -> None:
     if record.plaintext_accepted is UNKNOWN:
