@@ -6,13 +6,18 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 
 from auditor.collect.snapshot_file import SnapshotFile
+from auditor.model.connectivity_result import ChangesResult, ConnectivityResult, ExposureResult, QueryResult
 from auditor.model.control import Control, Framework
 from auditor.model.result import AuditResult
 from auditor.model.scope import Scope
 
 SCHEMAS: dict[str, type[BaseModel]] = {
+    "changes": ChangesResult,
+    "connectivity": ConnectivityResult,
     "control": Control,
+    "exposure": ExposureResult,
     "framework": Framework,
+    "query": QueryResult,
     "results": AuditResult,
     "scope": Scope,
     "snapshot": SnapshotFile,

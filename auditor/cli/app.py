@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from auditor.cli import audit_command, catalogue_commands
+from auditor.cli import audit_command, catalogue_commands, connectivity_command
 
 EPILOGUE = """
 Exit codes: 0 done · 1 an outcome of --fail-on was found · 2 wrong use, or nothing usable in the input ·
@@ -40,6 +40,7 @@ def _options(
 _STATE: dict[str, Any] = {"debug": False}
 
 audit_command.register(app)
+connectivity_command.register(app)
 catalogue_commands.register(app)
 
 

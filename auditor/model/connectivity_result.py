@@ -216,16 +216,18 @@ class IsolationRow(Record):
 
 
 class EntryRow(Record):
-    """A way in from outside: an object, the endpoint behind it, and whether policy lets the traffic through.
+    """A way in from outside: an object, a container port behind it, and whether policy lets the traffic through.
 
-    `via` are the endpoints or networks from which the traffic arrives at the endpoint.
+    `way`: `controller` (an ingress controller or gateway forwards requests) or how the port is open at layer 4.
+    `source_ranges` empty: every address. `via`: who the traffic comes from as the endpoint's policies see it.
     """
 
     object: str
-    kind: str
+    way: Literal["controller", "load-balancer", "node-port", "external-ip", "host-port", "host-network"]
     controller: str | None
     host: str | None
-    outside: list[str]
+    outside_port: int | None
+    source_ranges: list[str]
     endpoint: str
     port: Port
     protocol: Protocol

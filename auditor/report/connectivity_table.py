@@ -1,6 +1,6 @@
 """Connectivity in the terminal: rows between groups, what enforces them, what is broken or missing. Obeys NO_COLOR."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from io import StringIO
 
 from rich.console import Console, RenderableType
@@ -19,22 +19,50 @@ def connectivity_table(view: ConnectivityView) -> Iterator[RenderableType]:
     """The rows, the members of groups, and the footer."""
     count = f"{len(view.endpoints)} endpoints in {len(view.groups)} groups, {len(view.pairs)} connections"
     yield Text(f"{count} · level {view.level} · basis {view.basis}")
-    table = plain_table("source", "destination", "ports", "decided by")
-    texts = [verdict_text(verdict) for verdict in view.verdicts]
-    for pair in view.pairs:
-        verdict = view.verdicts[pair.verdict]
-        style = "" if verdict.allowed else "yellow"
+    table = plain_table("from", "to", "ports", "decided by")
+    for sources, destinations, verdict in _joined(view):
+        told = view.verdicts[verdict]
         add_row(
             table,
-            group_text(view, pair.source),
-            group_text(view, pair.destination),
-            texts[pair.verdict],
-            rules_text(verdict.decided_by) or "no policy restricts it",
-            style=style,
+            sources,
+            destinations,
+            verdict_text(told),
+            rules_text(told.decided_by) or "no policy restricts it",
+            style="" if told.allowed else "yellow",
         )
     yield table
     yield from _groups(view)
     yield from footer(view.enforcement, view.completeness)
+
+
+def _joined(view: ConnectivityView) -> Iterator[tuple[str, str, int]]:
+    """Rows with equal verdicts joined: the same sources to several destinations in one. Nothing is left out.
+
+    A pair that has no row because it says nothing (a single endpoint to itself, range to range) doesn't keep rows apart.
+    """
+    outside = {row.id for row in view.externals}
+    everyone = {*view.grouped, *outside}
+    sources: dict[tuple[str, int], set[str]] = {}
+    for pair in view.pairs:
+        sources.setdefault((pair.destination, pair.verdict), set()).add(pair.source)
+    rows: dict[tuple[frozenset[str], int], list[str]] = {}
+    for (destination, verdict), found in sources.items():
+        vacuous = outside if destination in outside else {destination}
+        if everyone <= found | vacuous and len(view.members(destination)) == 1:
+            found = everyone
+        rows.setdefault((frozenset(found), verdict), []).append(destination)
+    for (found_sources, verdict), destinations in sorted(rows.items(), key=lambda row: _place(*row)):
+        yield _names(view, found_sources, everyone), _names(view, destinations, everyone), verdict
+
+
+def _place(key: tuple[frozenset[str], int], destinations: list[str]) -> tuple[list[str], list[str], int]:
+    return sorted(destinations), sorted(key[0]), key[1]
+
+
+def _names(view: ConnectivityView, ids: Collection[str], everyone: set[str]) -> str:
+    if len(everyone) > 1 and everyone <= set(ids):
+        return "everyone"
+    return ", ".join(group_text(view, id) for id in sorted(ids))
 
 
 def _groups(view: ConnectivityView) -> Iterator[RenderableType]:
@@ -52,7 +80,8 @@ def footer(
 ) -> Iterator[RenderableType]:
     """What enforces each layer, broken policies, and kinds that the evidence lacks."""
     words = [_enforcement(row) for row in enforcement]
-    yield Text("\nEnforcement: " + "; ".join(words))
+    if words:
+        yield Text("\nEnforcement: " + "; ".join(words))
     for problem in completeness.problems:
         told = f"{object_text(problem.object)} {bounded(problem.field)}: {bounded(problem.expected)}"
         yield Text(f"Problem: {told}; what it could change is indeterminate", style="yellow")

@@ -13,7 +13,6 @@ from auditor.report.display import bounded
 
 _ALL = PortSet.whole(*PORT_PROTOCOLS)
 _MAX_RULES = 3
-_MAX_MEMBERS = 3
 
 
 def ports_text(ports: PortSet) -> str:
@@ -72,12 +71,9 @@ def verdict_text(verdict: PairVerdict) -> str:
 
 
 def group_text(view: ConnectivityView, id: str) -> str:
-    """A group by its only member, or by its id, the number of members and the first of them."""
+    """A group by its only member, or by its id and the number of members; an external range by its name."""
     members = view.members(id)
-    if len(members) == 1:
-        return peer_text(members[0])
-    more = "" if len(members) <= _MAX_MEMBERS else ", …"
-    return f"{id} ({len(members)}: {', '.join(map(peer_text, members[:_MAX_MEMBERS]))}{more})"
+    return peer_text(members[0]) if len(members) == 1 else f"{id} ({len(members)})"
 
 
 def peer_text(id: str) -> str:

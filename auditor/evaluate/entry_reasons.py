@@ -1,0 +1,8 @@
+"""Why a way in leads where it does: reasons beside those of the engines."""
+
+ENTRY_REACH_REASONS: dict[str, str] = {
+    "indeterminate.entry-controller-unknown": "the pods that serve {object} are not in the evidence, so the policies on "
+    "the way can't be followed",
+    "entry.no-source": "the source ranges of {object} let no address in",
+}
+"""Code to English sentence."""
