@@ -45,8 +45,7 @@ def _isolated(verdicts: Verdicts) -> Tri:
 def _opening(
     universe: Universe, judge: Judge, steps: list[Step], position: int, every_port: bool
 ) -> tuple[RuleRef, ...]:
-    spread = len({endpoint.namespace for endpoint in universe.endpoints}) > 1
-    families = [bits for bits in (universe.pods if spread else 0, universe.public) if bits]
+    families = [bits for bits in (universe.pods if universe.is_shared else 0, universe.public) if bits]
     full = judge.datapath.table.full
     found = set()
     for step in steps:

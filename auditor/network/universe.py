@@ -177,6 +177,11 @@ class Universe:
                 index.setdefault(endpoint.namespace, []).append(position)
         return {name: from_members(positions) for name, positions in index.items()}
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether pods of more than one namespace are there, so that all pods are more than one's own."""
+        return len(self._by_namespace) > 1
+
     def namespace(self, name: str) -> Bits:
         """The pods of one namespace."""
         return self._by_namespace.get(name, 0)
