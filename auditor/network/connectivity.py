@@ -8,6 +8,7 @@ from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
 from auditor.model.kinds import NAMESPACE, NODE, POD, KindKey
 from auditor.model.verdict import Cause, Reach, RuleRef
+from auditor.network.address_reading import read_blocks
 from auditor.network.addresses import External
 from auditor.network.all_pairs import AllPairs
 from auditor.network.bits import members
@@ -107,6 +108,11 @@ class Connectivity:
             for entry in layer.entries
         )
         return tuple(sorted(facts, key=lambda fact: (fact.object, fact.layer)))
+
+    @cached_property
+    def address_reading(self) -> Cause:
+        """How address blocks of NetworkPolicies are read: with pods and nodes, or outside the cluster only."""
+        return read_blocks(self.cluster, self.universe).stated
 
     def resolve(self, text: str) -> Peer:
         """`namespace/pod`, an endpoint's id, an address, `internet`, a network. Raises LookupError with candidates."""

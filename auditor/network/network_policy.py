@@ -9,6 +9,7 @@ from auditor.inventory.selectors import Selector, SelectorError, parse_selector
 from auditor.model.kinds import NETWORK_POLICY
 from auditor.model.objects import KubeObject
 from auditor.model.verdict import Cause, RuleRef
+from auditor.network.address_reading import BlockReading, read_blocks
 from auditor.network.addresses import AddressError, contains, parse_network
 from auditor.network.fields import FieldProblem, list_field, mapping_field
 from auditor.network.named_ports import NamedPort, PortChoice, port_terms
@@ -43,7 +44,8 @@ class NetworkPolicyLayer:
 
     def compile(self, cluster: Cluster, universe: Universe) -> CompiledLayer:
         """Compile every NetworkPolicy; invalid ones make what they could change unsure."""
-        compiled = [_Compiler(policy, universe).compile() for policy in cluster.all(NETWORK_POLICY)]
+        reading = read_blocks(cluster, universe)
+        compiled = [_Compiler(policy, universe, reading).compile() for policy in cluster.all(NETWORK_POLICY)]
         return CompiledLayer(
             name=LAYER,
             policies=tuple(policy for policy, _, _ in compiled),
@@ -69,8 +71,9 @@ class _RawRule:
 class _Compiler:
     """Compiles one NetworkPolicy."""
 
-    def __init__(self, policy: KubeObject, universe: Universe) -> None:
+    def __init__(self, policy: KubeObject, universe: Universe, reading: BlockReading) -> None:
         self._policy = policy
+        self._reading = reading
         self._universe = universe
         self._problems: list[PolicyProblem] = []
         self._namespace = universe.namespace(policy.namespace)
@@ -181,7 +184,7 @@ class _Compiler:
         block, pods, namespaces = (peer.get(k) for k in ("ipBlock", "podSelector", "namespaceSelector"))
         if block is not None and pods is None and namespaces is None:
             match, text = self._block(block, f"{where}.ipBlock")
-            return match, cause("indeterminate.pod-address", block=text)
+            return match, self._reading.doubt or cause("indeterminate.pod-address", block=text)
         if block is not None or (pods is None and namespaces is None):
             raise FieldProblem(
                 where, "expected either ipBlock, or podSelector and namespaceSelector", "invalid.peer"
@@ -201,7 +204,7 @@ class _Compiler:
         return chosen & self._universe.select_namespaces(namespaces)
 
     def _block(self, raw: Any, where: str) -> tuple[Match, str]:
-        """Pods, nodes and externals by address; `except` narrows its own peer only (point 6)."""
+        """Who has an address in the block, as the agent reads it; `except` narrows its own peer only (point 6)."""
         block = mapping_field(raw, where)
         try:
             outer = parse_network(block.get("cidr"))
@@ -217,7 +220,7 @@ class _Compiler:
             if hole == outer or not contains(outer, hole):
                 raise FieldProblem(place, f"expected a block inside {outer}", "invalid.cidr")
             found = found.minus(self._universe.within(hole))
-        return found, str(outer)
+        return found & self._reading.peers, str(outer)
 
     def _directed(
         self, selected: Bits, direction: Direction, raw: list[_RawRule], invalid: Cause | None

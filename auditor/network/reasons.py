@@ -45,6 +45,7 @@ REASONS: dict[str, str] = {
     "indeterminate.linkerd-default": "the default inbound policy of Linkerd is not in the evidence",
     "indeterminate.ip-version": "the rule is about one IP version, and the pods may use both",
     "indeterminate.pod-address": "the address of a pod is not in the evidence, and {block} may hold it",
+    "indeterminate.address-reading": "it is unknown whether the network agent matches pods or nodes by address",
     "indeterminate.node-placement": "it is unknown on which node the pods run, and a pod's own node is exempt from policy",
     "indeterminate.node-labels": "the labels or addresses of a node are not in the evidence",
     "indeterminate.protocol-undefined": "the policies that select the pod leave {protocol} undefined",
@@ -68,6 +69,11 @@ REASONS: dict[str, str] = {
     "inert.audit": "an AUDIT policy enforces nothing",
     "inert.host-endpoint": "it is about host endpoints, which are outside the model",
     "inert.host-policy": "it selects nodes, which are outside the model",
+    # how address blocks are read
+    "reading.any-address": "an address block of a NetworkPolicy matches pods and nodes by their addresses too",
+    "reading.outside": "cilium enforces, so an address block of a NetworkPolicy matches nothing inside the cluster",
+    "reading.outside-and-nodes": "cilium enforces, so an address block matches nodes, but no pods inside the cluster",
+    "reading.several-agents": "several network agents enforce, and they read address blocks differently",
     # where it is enforced
     "enforced.agent": "{agent} is ready on every node",
     "enforced.proxies": "the proxies of the receivers enforce it",

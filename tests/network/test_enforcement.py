@@ -207,3 +207,33 @@ def test_35_cilium_knows_cluster_network_policy_when_it_is_switched_on() -> None
 def test_35_policies_of_another_system_are_inert(container: str, inert: str) -> None:
     connectivity = _with(*_NODES, *_both(container, container), _config("cilium-config"))
     assert _layer(connectivity, inert) == "not-enforced"
+
+
+@pytest.mark.parametrize(
+    ("objects", "pods", "nodes", "stated"),
+    [
+        (_both("calico-node", "calico-node"), Reach.ALLOWED, Reach.ALLOWED, "reading.any-address"),
+        (
+            [*_both("cilium", "cilium-agent"), _config("cilium-config")],
+            Reach.DENIED,
+            Reach.DENIED,
+            "reading.outside",
+        ),
+        (
+            [
+                *_both("cilium", "cilium-agent"),
+                _config("cilium-config", **{"policy-cidr-match-mode": "nodes"}),
+            ],
+            *(Reach.DENIED, Reach.ALLOWED, "reading.outside-and-nodes"),
+        ),
+    ],
+)
+def test_6_cilium_never_matches_pods_by_address(
+    objects: list[Raw], pods: Reach, nodes: Reach, stated: str
+) -> None:
+    block = policy("p", ingress=[{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}])
+    connectivity = _with(*_NODES, *objects, block)
+    assert _decision(connectivity).verdict is pods
+    assert _decision(connectivity, "/Node/node-2").verdict is nodes
+    assert _decision(connectivity, "internet").verdict is Reach.ALLOWED
+    assert connectivity.address_reading.code == stated
