@@ -1,4 +1,4 @@
-"""GKE's Ingress controller: HTTP stays beside HTTPS unless disallowed or redirected by a FrontendConfig (encryption.md 4)."""
+"""GKE's Ingress controller: HTTP stays beside HTTPS unless disallowed or redirected (encryption.md 4)."""
 
 import json
 

@@ -42,6 +42,7 @@ _INTERNAL = (
     ("service.beta.kubernetes.io/azure-load-balancer-internal", ("true",)),
     ("networking.gke.io/load-balancer-type", ("Internal", "internal")),
     ("cloud.google.com/load-balancer-type", ("Internal", "internal")),
+    ("service.beta.kubernetes.io/openstack-internal-load-balancer", ("true",)),
     (f"{_AWS}internal", ("true", "0.0.0.0/0")),
     (f"{_AWS}scheme", ("internal",)),
 )
