@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.inventory.cluster import Cluster
-from auditor.inventory.selectors import Selector, SelectorError, parse_selector
 from auditor.model.kinds import KindKey, kind_key
 from auditor.model.objects import KubeObject
 from auditor.model.verdict import Cause, RuleRef
-from auditor.network.addresses import AddressError, parse_network
+from auditor.network.cluster_policy_peers import PEERS_FIELD, PeerReader, Peers
 from auditor.network.cluster_policy_ports import parse_ports, parse_protocols
 from auditor.network.fields import FieldProblem, list_field, mapping_field
 from auditor.network.named_ports import PortChoice, port_terms
@@ -21,7 +20,7 @@ from auditor.network.reasons import cause
 from auditor.network.representation import (
     ADMIN_TIER,
     BASELINE_TIER,
-    NO_MATCH,
+    BOTH,
     Action,
     CompiledLayer,
     CompiledPolicy,
@@ -37,10 +36,8 @@ from auditor.network.representation import (
 from auditor.network.universe import Universe
 
 _GROUP = "policy.networking.k8s.io"
-_PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 _ACTIONS = {"Allow": Action.ALLOW, "Accept": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS}
 _LABELS = cause("indeterminate.namespace-labels")
-_NODES = cause("indeterminate.node-labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +105,13 @@ def _with_unordered_baseline(cluster: Cluster) -> bool:
     return bool(cluster.all(BASELINE_POLICY.kind)) and bool(cluster.all(CLUSTER_POLICY.kind))
 
 
-@dataclass(frozen=True, slots=True)
-class _Peers:
-    """The peers of a rule: matched, possibly matched and why, under a condition, or failing closed."""
-
-    match: Match = NO_MATCH
-    unsure: Cause | None = None
-    named: tuple[str, ...] = ()
-    unknown: bool = False
-
-
 class _Compiler:
     """Compiles one object."""
 
     def __init__(self, layer: ClusterPolicyLayer, obj: KubeObject, universe: Universe, crowded: bool) -> None:
         self._layer, self._object, self._universe = layer, obj, universe
         self._crowded = crowded
+        self._reader = PeerReader(universe, layer.ports_field == "ports", self._report)
         self._problems: list[PolicyProblem] = []
         self._broken: Cause | None = None
 
@@ -132,7 +120,7 @@ class _Compiler:
         spec = self._object.spec
         tier, order = self._place(spec)
         subjects, unsure = self._subjects(spec)
-        raw = {direction: self._entries(spec, direction) for direction in _PEERS}
+        raw = {direction: self._entries(spec, direction) for direction in BOTH}
         self._check_all(raw)
         directions = {
             direction: self._directed(direction, entries, subjects, unsure)
@@ -182,7 +170,7 @@ class _Compiler:
     def _subjects(self, spec: Mapping[str, Any]) -> tuple[Match, Cause | None]:
         try:
             subject = mapping_field(spec.get("subject"), "spec.subject")
-            found = self._pods_or_namespaces(subject, "spec.subject")
+            found = self._reader.pods_or_namespaces(subject, "spec.subject")
             if found is None:
                 raise FieldProblem(
                     "spec.subject", "expected exactly one of namespaces and pods", "invalid.spec"
@@ -191,30 +179,6 @@ class _Compiler:
             self._report(problem)
             return Match(0, self._universe.pods), self._broken
         return found, _LABELS
-
-    def _pods_or_namespaces(self, raw: Mapping[str, Any], where: str) -> Match | None:
-        """A subject or peer of pods; None when it names neither `namespaces` nor `pods` alone."""
-        known = [
-            key
-            for key in ("namespaces", "pods", "nodes", "networks", "domainNames")
-            if raw.get(key) is not None
-        ]
-        if known == ["namespaces"]:
-            return self._universe.select_namespaces(_selector(raw["namespaces"], f"{where}.namespaces"))
-        if known == ["pods"]:
-            pods = mapping_field(raw["pods"], f"{where}.pods")
-            if self._layer.ports_field == "ports" and pods.get("namespaceSelector") is None:
-                raise FieldProblem(
-                    f"{where}.pods.namespaceSelector", "expected a label selector", "invalid.selector"
-                )
-            if pods.get("podSelector") is None:
-                raise FieldProblem(
-                    f"{where}.pods.podSelector", "expected a label selector", "invalid.selector"
-                )
-            chosen = self._universe.select_pods(_selector(pods["podSelector"], f"{where}.pods.podSelector"))
-            spaces = _selector(pods.get("namespaceSelector"), f"{where}.pods.namespaceSelector")
-            return Match(chosen) & self._universe.select_namespaces(spaces)
-        return None
 
     def _entries(self, spec: Mapping[str, Any], direction: Direction) -> list[Any]:
         try:
@@ -231,10 +195,10 @@ class _Compiler:
 
     def _parts(
         self, raw: Any, direction: Direction, where: str
-    ) -> tuple[Action | None, _Peers | None, Sequence[PortChoice] | None]:
+    ) -> tuple[Action | None, Peers | None, Sequence[PortChoice] | None]:
         """A rule's action, peers and ports; None for each part that is broken and could be anything."""
         action: Action | None = None
-        peers: _Peers | None = None
+        peers: Peers | None = None
         ports: Sequence[PortChoice] | None = None
         try:
             rule = mapping_field(raw, where)
@@ -246,9 +210,9 @@ class _Compiler:
         except FieldProblem as problem:
             self._report(problem)
         try:
-            peers = self._peers(rule, direction, where)
+            peers = self._reader.peers(rule, direction, where)
             if peers.named and action is not Action.ALLOW:
-                field = f"{where}.{_PEERS[direction]}"
+                field = f"{where}.{PEERS_FIELD[direction]}"
                 raise FieldProblem(field, "expected domainNames only in rules that allow", "invalid.peer")
         except FieldProblem as problem:
             self._report(problem)
@@ -267,58 +231,6 @@ class _Compiler:
                 f"{where}.action", f"expected one of {', '.join(self._layer.actions)}", "invalid.rule"
             )
         return _ACTIONS[str(action)]
-
-    def _peers(self, rule: Mapping[str, Any], direction: Direction, where: str) -> _Peers:
-        field = _PEERS[direction]
-        entries = list_field(rule, field, where)
-        if not entries:
-            raise FieldProblem(f"{where}.{field}", "expected at least one peer", "invalid.peer")
-        found = _Peers()
-        for index, entry in enumerate(entries):
-            peer = self._peer(entry, direction, f"{where}.{field}[{index}]")
-            found = _Peers(
-                found.match | peer.match,
-                found.unsure or peer.unsure,
-                found.named + peer.named,
-                found.unknown or peer.unknown,
-            )
-        return found
-
-    def _peer(self, raw: Any, direction: Direction, where: str) -> _Peers:
-        peer = mapping_field(raw, where)
-        selected = self._pods_or_namespaces(peer, where)
-        if selected is not None:
-            return _Peers(selected, _LABELS if selected.may else None)
-        outward = direction is Direction.EGRESS
-        known = [
-            key
-            for key in ("namespaces", "pods", "nodes", "networks", "domainNames")
-            if peer.get(key) is not None
-        ]
-        if len(known) > 1:
-            raise FieldProblem(where, "expected exactly one kind of peer", "invalid.peer")
-        if not known or not outward:
-            self._report(FieldProblem(where, "expected a peer of a known type", "invalid.unknown-peer"))
-            return _Peers(unknown=True)
-        return self._outward_peer(peer, known[0], where)
-
-    def _outward_peer(self, peer: Mapping[str, Any], kind: str, where: str) -> _Peers:
-        place = f"{where}.{kind}"
-        if kind == "nodes":
-            nodes = self._universe.select_nodes(_selector(peer["nodes"], place))
-            return _Peers(nodes, _NODES if nodes.may else None)
-        entries = list_field(peer, kind, where)
-        if not entries:
-            raise FieldProblem(place, "expected at least one entry", "invalid.peer")
-        if kind == "domainNames":
-            return _Peers(named=tuple(str(entry) for entry in entries))
-        try:
-            blocks = [parse_network(text) for text in entries]
-        except AddressError as problem:
-            raise FieldProblem(place, str(problem), "invalid.cidr") from None
-        match = self._universe.within_any(blocks)
-        unsure = cause("indeterminate.pod-address", block=", ".join(map(str, blocks)))
-        return _Peers(match, unsure if match.may else None)
 
     def _directed(
         self, direction: Direction, entries: Sequence[Any], subjects: Match, unsure: Cause | None
@@ -341,13 +253,13 @@ class _Compiler:
             action, peers, ports = _fail_closed(action, self._universe)
             if action is None:
                 return
-        chosen = peers or _Peers(Match(self._universe.everything))
+        chosen = peers or Peers(Match(self._universe.everything))
         terms = tuple(self._terms(direction, subjects, unsure, chosen, ports or [EVERYTHING]))
         for possible in [action] if action is not None else [Action.DENY, Action.ALLOW]:
             yield Rule(possible, terms, ref)
         if chosen.named:
             condition = cause("conditional.fqdn", detail=", ".join(chosen.named))
-            outside = _Peers(Match(self._universe.outside))
+            outside = Peers(Match(self._universe.outside))
             names = tuple(self._terms(direction, subjects, unsure, outside, ports or [EVERYTHING]))
             yield Rule(Action.ALLOW, names, ref, condition)
 
@@ -356,7 +268,7 @@ class _Compiler:
         direction: Direction,
         subjects: Match,
         unsure: Cause | None,
-        peers: _Peers,
+        peers: Peers,
         ports: Sequence[PortChoice],
     ) -> Iterator[Term]:
         broken = self._broken
@@ -386,15 +298,8 @@ def _equal_priorities(policies: Sequence[CompiledPolicy]) -> Iterator[PolicyProb
 
 def _fail_closed(
     action: Action | None, universe: Universe
-) -> tuple[Action | None, _Peers | None, Sequence[PortChoice] | None]:
+) -> tuple[Action | None, Peers | None, Sequence[PortChoice] | None]:
     """A peer of an unknown type: Accept matches nothing, Deny and Pass deny everything (point 18)."""
     if action is Action.ALLOW:
         return None, None, None
-    return Action.DENY, _Peers(Match(universe.everything)), [EVERYTHING]
-
-
-def _selector(raw: Any, where: str) -> Selector:
-    try:
-        return parse_selector(raw, where)
-    except SelectorError as problem:
-        raise FieldProblem.of_selector(problem) from None
+    return Action.DENY, Peers(Match(universe.everything)), [EVERYTHING]
