@@ -236,11 +236,13 @@ def _write_view(request: _Request, facts: "Facts", view: "ConnectivityView") -> 
 
 def _picture(request: _Request, facts: "Facts", view: "ConnectivityView") -> bytes:
     from auditor.report.connectivity_dot import render_dot
-    from auditor.report.network_diagram import render_svg
+    from auditor.report.network_diagram import namespace_diagram
     from auditor.report.network_graph import build_graph
 
-    graph = build_graph(view, _classes(request, facts).namespaces if request.scope else {})
-    return render_dot(graph) if request.format is Format.DOT else render_svg(graph).encode(errors="replace")
+    classes = _classes(request, facts).namespaces if request.scope else {}
+    if request.format is Format.DOT:
+        return render_dot(build_graph(view, classes))
+    return namespace_diagram(view, classes).encode(errors="replace")
 
 
 def _changes(request: _Request) -> int:

@@ -62,7 +62,13 @@ def _place(key: tuple[frozenset[str], int], destinations: list[str]) -> tuple[li
 def _names(view: ConnectivityView, ids: Collection[str], everyone: set[str]) -> str:
     if len(everyone) > 1 and everyone <= set(ids):
         return "everyone"
-    return ", ".join(group_text(view, id) for id in sorted(ids))
+    inside, outside = set(view.grouped), everyone - set(view.grouped)
+    told = []
+    for family, word in ((inside, "every endpoint"), (outside, "every address outside")):
+        found = family & set(ids)
+        whole = len(family) > 1 and found == family
+        told += [word] if whole else [group_text(view, id) for id in sorted(found)]
+    return ", ".join(told)
 
 
 def _groups(view: ConnectivityView) -> Iterator[RenderableType]:

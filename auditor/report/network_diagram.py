@@ -11,15 +11,17 @@ from html import escape
 from auditor.evaluate.connectivity_view import ConnectivityView
 from auditor.model.scope import ScopeClass
 from auditor.report.display import displayable
-from auditor.report.network_graph import Graph, GraphBox, GraphEdge, GraphNode, build_graph
+from auditor.report.network_graph import Graph, GraphBox, GraphEdge, GraphNode
+from auditor.report.network_picture import build_picture
 from auditor.report.wording import CLASSES
 
 MAX_NAMESPACES = 24
 """With more namespaces than that a picture of workloads can't be read: draw the namespace level."""
 
-_WIDTH, _GAP, _BETWEEN, _HEADER, _LINE, _PAD = 200.0, 90.0, 18.0, 22.0, 13.0, 6.0
+_WIDTH, _GAP, _BETWEEN, _HEADER, _LINE, _PAD = 200.0, 120.0, 18.0, 22.0, 13.0, 6.0
 _TALLEST = 1500.0
-_MAX_EDGES, _MAX_LABELS, _MAX_CHARS = 300, 80, 32
+_MAX_EDGES, _MAX_CHARS = 300, 32
+_SPOTS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78, 0.15, 0.85)
 _FONT = 'font-family="Noto Sans, Helvetica, sans-serif"'
 _COLUMNS: tuple[tuple[ScopeClass | None, ...], ...] = (
     (ScopeClass.CONNECTED_TO, ScopeClass.SECURITY_IMPACTING),
@@ -42,7 +44,14 @@ _DASHES = {
     "conditional": ' stroke-dasharray="7 3"',
     "indeterminate": ' stroke-dasharray="2 3"',
 }
-_RESTRICTED, _OPEN = "#1b1f24", "#b3261e"
+_LINE_COLOUR, _OPEN = "#1b1f24", "#b3261e"
+_EDGE_LEGEND = (
+    "arrow: a rule lets it through · solid: allowed · dashed: under a condition · dotted: can't be told"
+)
+_MARK_LEGEND = (
+    "red at the left edge: no policy limits who connects · red at the right edge: no policy limits where it connects · "
+    "two such ends may connect"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,10 @@ class _Area:
     @property
     def middle(self) -> float:
         return self.y + self.height / 2
+
+    def overlaps(self, other: "_Area") -> bool:
+        across = self.x < other.x + other.width and other.x < self.x + self.width
+        return across and self.y < other.y + other.height and other.y < self.y + self.height
 
 
 @dataclass(slots=True)
@@ -74,11 +87,11 @@ class _Drawing:
 def namespace_diagram(
     view: ConnectivityView, classes: Mapping[str, ScopeClass] | None = None, *, id: str = "network"
 ) -> str:
-    """An `<svg>` element of a view of the namespace level (or of one whose groups never mix namespaces).
+    """An `<svg>` element of a view of the namespace level, or of one built with `namespaces_apart`.
 
     `classes` are the namespaces' scope classes by name; `id` tells several pictures in one document apart.
     """
-    return render_svg(build_graph(view, classes or {}), id)
+    return render_svg(build_picture(view, classes or {}), id)
 
 
 def render_svg(graph: Graph, id: str = "network") -> str:
@@ -108,7 +121,7 @@ def _place(graph: Graph, prefix: str) -> _Drawing:
         drawing.height = max(drawing.height, y)
         x += _WIDTH + _GAP
     drawing.width = x - _GAP + 70
-    drawing.height += 60
+    drawing.height += 70
     return drawing
 
 
@@ -152,7 +165,7 @@ def _place_box(drawing: _Drawing, box: GraphBox, nodes: Sequence[GraphNode], x: 
 
 
 def _svg(drawing: _Drawing) -> Iterator[str]:
-    graph, edges = drawing.graph, _chosen(drawing.graph)
+    graph, edges = drawing.graph, drawing.graph.edges[:_MAX_EDGES]
     width, height = round(drawing.width), round(drawing.height)
     title = f"Network diagram: {len(graph.boxes)} namespaces, {len(graph.edges)} connections"
     yield (
@@ -164,18 +177,15 @@ def _svg(drawing: _Drawing) -> Iterator[str]:
     yield f'<rect x="0" y="0" width="{width}" height="{height}" fill="#ffffff"/>'
     for box in graph.boxes:
         yield from _box(drawing, box)
+    taken = [*drawing.boxes.values(), *(drawing.nodes[node.id] for node in graph.nodes if node.box is None)]
     for edge in edges:
-        yield from _edge(drawing, edge, labelled=len(edges) <= _MAX_LABELS)
+        yield from _edge(drawing, edge)
+    for edge in edges:
+        yield from _edge_label(drawing, edge, taken)
     for node in graph.nodes:
         yield from _node(drawing.nodes[node.id], node)
     yield from _legend(drawing, len(graph.edges) - len(edges))
     yield "</svg>"
-
-
-def _chosen(graph: Graph) -> list[GraphEdge]:
-    """What policies let through on purpose goes first, then what nothing restricts."""
-    ordered = sorted(graph.edges, key=lambda edge: not edge.restricted)
-    return ordered[:_MAX_EDGES]
 
 
 def _definitions(drawing: _Drawing) -> Iterator[str]:
@@ -187,11 +197,10 @@ def _definitions(drawing: _Drawing) -> Iterator[str]:
         if lines:
             yield f'<path d="{lines}" stroke="#5a5f66" stroke-width="0.9" fill="none"/>'
         yield "</pattern>"
-    for name, colour in (("restricted", _RESTRICTED), ("open", _OPEN)):
-        yield (
-            f'<marker id="{drawing.prefix}-{name}" markerWidth="7" markerHeight="7" refX="6" refY="3.5" '
-            f'orient="auto"><path d="M0 0L7 3.5L0 7z" fill="{colour}"/></marker>'
-        )
+    yield (
+        f'<marker id="{drawing.prefix}-arrow" markerWidth="7" markerHeight="7" refX="6" refY="3.5" '
+        f'orient="auto"><path d="M0 0L7 3.5L0 7z" fill="{_LINE_COLOUR}"/></marker>'
+    )
     yield "</defs>"
 
 
@@ -219,47 +228,64 @@ def _node(area: _Area, node: GraphNode) -> Iterator[str]:
     )
     yield f"<g><title>{_text(node.title)}</title>"
     yield _rect(area, shape)
+    for shown, x in ((node.open_in, area.x), (node.open_out, area.x + area.width)):
+        if shown:
+            yield f'<path d="M{x - 4:.1f} {area.middle - 5:.1f}l8 5l-8 5z" fill="{_OPEN}"/>'
     for number, line in enumerate(node.lines):
         yield _label(area.x + 6, area.y + _LINE * (number + 1) - 1, _cut(line), 'font-size="9.5"')
     yield "</g>"
 
 
-def _edge(drawing: _Drawing, edge: GraphEdge, labelled: bool) -> Iterator[str]:
-    one, other = drawing.nodes[edge.source], drawing.nodes[edge.destination]
-    path, x, y = _curve(one, other)
-    colour, marker = (_RESTRICTED, "restricted") if edge.restricted else (_OPEN, "open")
+def _edge(drawing: _Drawing, edge: GraphEdge) -> Iterator[str]:
+    curve = _curve(drawing.nodes[edge.source], drawing.nodes[edge.destination])
+    path = "M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}".format(*curve)
     yield f"<g><title>{_text(edge.title)}</title>"
     yield (
-        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.1"{_DASHES[edge.state]} '
-        f'marker-end="url(#{drawing.prefix}-{marker})"/>'
+        f'<path d="{path}" fill="none" stroke="{_LINE_COLOUR}" stroke-width="0.9"{_DASHES[edge.state]} '
+        f'marker-end="url(#{drawing.prefix}-arrow)"/>'
     )
-    if labelled:
-        label = _cut(edge.label, 22)
-        yield _rect(_Area(x - 2, y - 8, 4.6 * len(label) + 4, 10), 'fill="#ffffff" fill-opacity="0.85"')
-        yield _label(x, y, label, f'font-size="8" fill="{colour}"')
     yield "</g>"
 
 
-def _curve(one: _Area, other: _Area) -> tuple[str, float, float]:
-    """The path and where its label goes: across columns, or bowed to the right within one."""
+def _edge_label(drawing: _Drawing, edge: GraphEdge, taken: list[_Area]) -> Iterator[str]:
+    curve = _curve(drawing.nodes[edge.source], drawing.nodes[edge.destination])
+    label = _cut(edge.label, 22)
+    area = _free_spot(curve, 4.6 * len(label) + 4, taken)
+    if area is not None:
+        taken.append(area)
+        yield f"<g><title>{_text(edge.title)}</title>"
+        yield _rect(area, 'fill="#ffffff" fill-opacity="0.85"')
+        yield _label(area.x + 2, area.y + 8, label, f'font-size="8" fill="{_LINE_COLOUR}"')
+        yield "</g>"
+
+
+def _curve(one: _Area, other: _Area) -> tuple[float, ...]:
+    """The four points of a cubic curve: across columns, or bowed to the right within one."""
     y1, y2 = one.middle - 2, other.middle + 2
     if abs(one.x - other.x) < _WIDTH:
         x1, x2 = one.x + one.width, other.x + other.width
         bow = max(x1, x2) + 14 + min(40.0, abs(y1 - y2) / 8)
-        return (
-            f"M{x1:.1f} {y1:.1f}C{bow:.1f} {y1:.1f} {bow:.1f} {y2:.1f} {x2:.1f} {y2:.1f}",
-            bow - 8,
-            (y1 + y2) / 2,
-        )
+        return x1, y1, bow, y1, bow, y2, x2, y2
     right = one.x < other.x
     x1, x2 = (one.x + one.width, other.x) if right else (one.x, other.x + other.width)
     middle = (x1 + x2) / 2
-    path = f"M{x1:.1f} {y1:.1f}C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
-    return path, x1 + (x2 - x1) * 0.28 - 10, y1 + (y2 - y1) * 0.2 - 2
+    return x1, y1, middle, y1, middle, y2, x2, y2
+
+
+def _free_spot(curve: Sequence[float], width: float, taken: Sequence[_Area]) -> _Area | None:
+    """A place on the curve where a label covers no node and no other label; None when there is none (hover tells it)."""
+    x1, y1, x2, y2, x3, y3, x4, y4 = curve
+    for t in _SPOTS:
+        a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
+        x, y = a * x1 + b * x2 + c * x3 + d * x4, a * y1 + b * y2 + c * y3 + d * y4
+        area = _Area(x - width / 2, y - 5, width, 10)
+        if not any(area.overlaps(other) for other in taken):
+            return area
+    return None
 
 
 def _legend(drawing: _Drawing, left_out: int) -> Iterator[str]:
-    y = drawing.height - 44
+    y = drawing.height - 58
     x = _PAD
     present = {box.class_ for box in drawing.graph.boxes}
     for class_, word in CLASSES.items():
@@ -267,9 +293,9 @@ def _legend(drawing: _Drawing, left_out: int) -> Iterator[str]:
             yield _rect(_Area(x, y, 18, 12), f'fill="url(#{drawing.prefix}-{class_})" stroke="#5a5f66"')
             yield _label(x + 23, y + 10, word, 'font-size="9.5"')
             x += 34 + 5.6 * len(word)
-    words = "solid: allowed · dashed: under a condition · dotted: can't be told · red: no policy restricts it"
     note = f" · {left_out} more connections are not drawn" if left_out else ""
-    yield _label(_PAD, y + 28, words + note, 'font-size="9.5"')
+    yield _label(_PAD, y + 27, _EDGE_LEGEND + note, 'font-size="9.5"')
+    yield _label(_PAD, y + 41, _MARK_LEGEND, f'font-size="9.5" fill="{_OPEN}"')
 
 
 def _rect(area: _Area, attributes: str) -> str:

@@ -17,12 +17,17 @@ _MAX_LINES = 4
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """Endpoints of one namespace that decide alike, or an external range. `box` None: outside the cluster."""
+    """Endpoints of one namespace that decide alike, or an external range. `box` None: outside the cluster.
+
+    `open_in`, `open_out`: no policy limits who connects, or where it connects; then those edges may be left out.
+    """
 
     id: str
     lines: tuple[str, ...]
     title: str
     box: str | None
+    open_in: bool = False
+    open_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def build_graph(view: ConnectivityView, classes: Mapping[str, ScopeClass] = _NO_
     if view.level == "namespace":
         ids = {group.members[0]: group.id for group in view.groups}
         pairs += [(ids[name], ids[name], verdict) for name, verdict in sorted(view.within.items())]
-    edges = (_edge(source, destination, view.verdicts[verdict]) for source, destination, verdict in pairs)
+    edges = (make_edge(source, destination, view.verdicts[verdict]) for source, destination, verdict in pairs)
     return Graph(view.level, tuple(boxes), (*nodes, *outside), tuple(edges))
 
 
@@ -88,7 +93,8 @@ def _lines(level: str, first: EndpointRow, members: Sequence[str]) -> tuple[str,
     return (*shown, f"and {more} more") if more > 0 else tuple(shown)
 
 
-def _edge(source: str, destination: str, verdict: PairVerdict) -> GraphEdge:
+def make_edge(source: str, destination: str, verdict: PairVerdict) -> GraphEdge:
+    """An edge of a verdict that isn't "denied"."""
     conditional = [f"{ports_text(ports)} if: {cause_text(why)}" for ports, why in verdict.conditional]
     unknown = [f"{ports_text(ports)} unknown: {cause_text(why)}" for ports, why in verdict.indeterminate]
     state = "allowed" if verdict.allowed else "conditional" if conditional else "indeterminate"
