@@ -1,8 +1,8 @@
-"""Measure the reachability engine on generated clusters: `python -m benchmarks.connectivity [pods ...]`.
+"""Measure the reachability engine on generated clusters: `python -m benchmarks.connectivity [--mixed] [pods ...]`.
 
 Prints, for each size, the processor time of loading, of all pairs with their port sets, of point queries, and the peak
 memory. A cluster has one policy for every five pods, distinct labels for each application, named and numbered ports,
-egress limits, address blocks, and network agents on every node.
+egress limits, address blocks, and network agents on every node. `--mixed` adds cluster-wide policies above and below.
 """
 
 import random
@@ -25,7 +25,7 @@ _PODS_PER_POLICY = 5
 _PORTS = (80, 443, 5432, 6379, 8080, 8443, 9090, 9092)
 
 
-def generate(pods: int, seed: int = 7) -> Iterator[dict[str, Any]]:
+def generate(pods: int, mixed: bool = False, seed: int = 7) -> Iterator[dict[str, Any]]:
     """Raw objects of a cluster: two pods to an application, applications in namespaces of several tiers."""
     chance = random.Random(seed)
     spaces = max(1, pods // _PODS_PER_NAMESPACE)
@@ -40,6 +40,8 @@ def generate(pods: int, seed: int = 7) -> Iterator[dict[str, Any]]:
         yield _pod(number, number % spaces, number % nodes, chance)
     for number in range(pods // _PODS_PER_POLICY):
         yield _policy(number, number % spaces, spaces, pods, chance)
+    for number in range(20 if mixed else 0):
+        yield _cluster_wide(number, chance)
 
 
 def _object(version: str, kind: str, name: str, space: str, labels: dict[str, str]) -> dict[str, Any]:
@@ -89,6 +91,21 @@ def _policy(number: int, space: int, spaces: int, pods: int, chance: random.Rand
     return policy
 
 
+def _cluster_wide(number: int, chance: random.Random) -> dict[str, Any]:
+    policy = _object("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", f"wide-{number}", "", {})
+    teams = [{"namespaces": {"matchLabels": {"team": f"team-{chance.randrange(20)}"}}} for _ in range(2)]
+    port = {"tcp": {"destinationPort": {"number": chance.choice(_PORTS)}}}
+    action = chance.choice(("Accept", "Deny", "Pass"))
+    policy["spec"] = {
+        "tier": "Admin" if number % 4 else "Baseline",
+        "priority": number,
+        "subject": {"namespaces": {"matchLabels": {"tier": f"t{number % 5}"}}},
+        "ingress": [{"action": action, "from": teams, "protocols": [port]}],
+        "egress": [{"action": "Deny", "to": [{"networks": [f"198.51.{number}.0/24"]}]}],
+    }
+    return policy
+
+
 def _peer(pods: int, chance: random.Random) -> dict[str, Any]:
     kind = chance.randrange(4)
     if kind == 0:
@@ -114,10 +131,10 @@ def read(raw: dict[str, Any]) -> KubeObject:
     return KubeObject(identity, version, raw, str(identity), "generated", metadata["labels"])
 
 
-def measure(pods: int) -> None:
+def measure(pods: int, mixed: bool = False) -> None:
     """Print one line of figures."""
     claims = tuple(Claim(key, None, "", "generated", "generated") for key in KNOWN_KINDS)
-    snapshot = Snapshot(tuple(read(raw) for raw in generate(pods)), claims)
+    snapshot = Snapshot(tuple(read(raw) for raw in generate(pods, mixed)), claims)
     start = time.process_time()
     cluster = Cluster(snapshot)
     endpoints = list_endpoints(cluster)
@@ -152,5 +169,5 @@ def _query(connectivity: Connectivity) -> float:
 
 
 if __name__ == "__main__":
-    for size in [int(text) for text in sys.argv[1:]] or [1000, 2000, 5000, 10000, 20000]:
-        measure(size)
+    for size in [int(text) for text in sys.argv[1:] if text.isdigit()] or [1000, 2000, 5000, 10000, 20000]:
+        measure(size, "--mixed" in sys.argv)
