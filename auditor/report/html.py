@@ -64,7 +64,8 @@ def render_document(
     """The document for the screen or for paper. Raises jinja2.UndefinedError for a name that no view has."""
     environment = _environment(templates or template_folder(), profile.paged)
     said = translations or NullTranslations()
-    environment.install_gettext_translations(said, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(said, newstyle=False)  # type: ignore[attr-defined]
+    environment.globals["_"] = _speaker(said)
     draft = Draft(result, profile, translations)
     parts = [_part(name, draft) for name in SECTIONS]
     styles = [_text(environment, name) for name in _STYLES[profile.paged]]
@@ -80,6 +81,19 @@ def render_document(
         script=Markup(script),  # noqa: S704 -- our own file
         policy=content_security_policy(styles, script),
     )
+
+
+def _speaker(translations: NullTranslations) -> Callable[..., str]:
+    """`_` of the templates. It gives plain text, so that words from a cluster are escaped like everything else.
+
+    Jinja's own new-style gettext marks whatever it is given as safe, and would let markup through.
+    """
+
+    def say(message: str, **variables: object) -> str:
+        said = translations.gettext(message) if message else ""
+        return said % variables if variables else said
+
+    return say
 
 
 def content_security_policy(styles: list[str], script: str) -> str:

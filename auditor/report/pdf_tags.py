@@ -100,7 +100,8 @@ def _drop_empty_headers(pdf: pydyf.PDF) -> None:
 
 def _give_list_items_bodies(pdf: pydyf.PDF) -> None:
     """A list item holds a label and one body; whatever else WeasyPrint put into it moves into the body."""
-    for item in [found for found in pdf.objects if isinstance(found, dict) and found.get("S") == "/LI"]:
+    items: list[Any] = [found for found in pdf.objects if isinstance(found, dict) and found.get("S") == "/LI"]
+    for item in items:
         labels = [child for child in item["K"] if _at(pdf, child)["S"] == "/Lbl"]
         rest = [child for child in item["K"] if child not in labels]
         if [_at(pdf, child)["S"] for child in rest] == ["/LBody"]:

@@ -1,0 +1,73 @@
+"""The HTML report in a browser: accessible, narrow, dark, and quiet under its own policy."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no chromium to look at the report with")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        launched = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def file(html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(html)
+    return path
+
+
+def _open(browser: Any, file: Path, **settings: Any) -> tuple[Any, list[str]]:
+    """The page, and what went wrong on it: messages of the console and requests for anything but the file."""
+    page = browser.new_context(**settings).new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("request", lambda request: trouble.append(request.url) if request.url != file.as_uri() else None)
+    page.goto(file.as_uri())
+    return page, trouble
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_nothing_is_wider_than_the_window(browser: Any, file: Path, width: int) -> None:
+    page, trouble = _open(browser, file, viewport={"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert trouble == []
+
+
+def test_without_javascript_everything_is_there_and_no_dead_control(browser: Any, file: Path) -> None:
+    page, _ = _open(browser, file, java_script_enabled=False)
+    assert page.locator(".population tbody tr").count() > 40
+    assert not page.locator(".filter").is_visible()
+
+
+def test_the_filter_leaves_the_rows_that_fit(browser: Any, file: Path) -> None:
+    page, _ = _open(browser, file)
+    page.select_option("#filter-outcome", "FAIL")
+    assert page.locator(".population tbody tr:visible").count() == 4
+    page.fill("#filter-text", "vault-db")
+    assert page.locator(".population tbody tr:visible").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing(browser: Any, file: Path, scheme: str, width: int) -> None:
+    axe = os.environ.get("AUDITOR_AXE")
+    if not axe:
+        pytest.skip("AUDITOR_AXE does not name an axe.min.js")
+    page, _ = _open(browser, file, color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.evaluate(Path(axe).read_text())
+    found = page.evaluate(
+        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )
+    assert [(entry["id"], entry["nodes"][0]["html"]) for entry in found["violations"]] == []
