@@ -15,7 +15,7 @@ from auditor.network.representation import Match
 from auditor.network.support import Support
 from auditor.network.universe import Universe
 
-_CILIUM = "cilium"
+_CILIUM = frozenset({"cilium", "gke-dataplane-v2"})
 _CONFIG = ("kube-system", "cilium-config")
 
 
@@ -33,9 +33,9 @@ def read_blocks(cluster: Cluster, universe: Universe) -> BlockReading:
     names = [node.name for node in universe.nodes]
     agents = find_agents(cluster, names).found
     enforcing = {a.name for a in agents if a.support("networkpolicy").verdict is not Support.NO}
-    if _CILIUM not in enforcing:
+    if not enforcing & _CILIUM:
         return BlockReading(Match(universe.everything), None, cause("reading.any-address"))
-    if enforcing != {_CILIUM}:
+    if not enforcing <= _CILIUM:
         inside = universe.everything & ~universe.outside
         doubt = cause("indeterminate.address-reading")
         return BlockReading(Match(universe.outside, inside), doubt, cause("reading.several-agents"))

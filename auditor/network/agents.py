@@ -48,7 +48,8 @@ class Agent:
         row = self.kind.layers.get(layer)
         if row is None:
             if layer in self.kind.unknown:
-                return SupportFound(Support.UNKNOWN, cause("unknown.support", agent=self.name))
+                code = "unknown.mode" if layer == "networkpolicy" else "unknown.support"
+                return SupportFound(Support.UNKNOWN, cause(code, agent=self.name))
             return SupportFound(Support.NO, cause("unenforced.other-agent", agent=self.name))
         return (
             self._by_version(row)
@@ -123,7 +124,9 @@ def _find(
     if not own_pods and any(_all_ready(daemon, len(nodes)) for daemon, _ in own_daemons):
         ready = set(nodes)
     containers = [container for _, container in (*own_pods, *own_daemons)]
-    settings, config = _settings(cluster, kind, containers)
+    beside = [c for pod, _ in own_pods for c in mappings_at(pod.spec, "containers")]
+    beside += [c for daemon, _ in own_daemons for c in mappings_at(_template(daemon), "containers")]
+    settings, config = _settings(cluster, kind, beside)
     sources = [obj for obj, _ in (*own_daemons, *own_pods)] + ([config] if config else [])
     return Agent(
         kind=kind,
@@ -138,6 +141,8 @@ def _find(
 def _container(spec: JsonObject, kind: AgentKind) -> JsonObject | None:
     for container in mappings_at(spec, "containers"):
         image = text_at(container, "image") or ""
+        if any(word in image for word in kind.other_images):
+            continue
         if container.get("name") in kind.containers or any(word in image for word in kind.images):
             return container
     return None

@@ -86,6 +86,7 @@ REASONS: dict[str, str] = {
     "unknown.no-agent-evidence": "the evidence holds no pods of a network agent",
     "unknown.in-process": "{agent} may enforce it in its own process, which no pod shows",
     "unknown.support": "whether this version of {agent} implements it is unknown",
+    "unknown.mode": "{agent} enforces it in some of its modes, and the mode is not in the evidence",
     "unknown.setting": "the setting {setting} of {agent} is not in the evidence",
     "unknown.not-ready": "{agent} is not ready on every node",
 }

@@ -59,8 +59,10 @@ class Row:
 class AgentKind:
     """How an agent is recognised and configured, and what it enforces.
 
-    `containers` are names of the container that enforces; `images` words of its image, where the name isn't telling.
-    `config_map` is (namespace, name), from which settings are read; else arguments and environment of the container.
+    `containers` are names of the container that enforces; `images` words of its image, where the name isn't telling;
+    `other_images` are words of images of another product with the same container.
+    `config_map` is (namespace, name), from which settings are read; else arguments and environment of the pod's
+    containers.
     A layer that is not in `layers` is not enforced; one in `unknown` may be.
     """
 
@@ -68,6 +70,7 @@ class AgentKind:
     containers: tuple[str, ...]
     layers: dict[str, Row]
     images: tuple[str, ...] = ()
+    other_images: tuple[str, ...] = ()
     config_map: tuple[str, str] | None = None
     unknown: frozenset[str] = frozenset()
 
@@ -81,6 +84,7 @@ def _not(name: str, off: str, values: tuple[str, ...], default: str) -> Setting:
 
 
 _CILIUM_MODE = _not("enable-policy", "never", ("default", "always", "never"), "default")
+_DATAPLANE_V2_IMAGE = "gke.gcr.io/cilium/cilium"
 _ADMIN_LAYERS = frozenset({"admin-network-policy", "baseline-admin-network-policy", "cluster-network-policy"})
 
 AGENTS: tuple[AgentKind, ...] = (
@@ -106,7 +110,15 @@ AGENTS: tuple[AgentKind, ...] = (
                 settings=(_CILIUM_MODE, _switch("enable-k8s-cluster-network-policy", "false")),
             ),
         },
+        other_images=(_DATAPLANE_V2_IMAGE,),
         config_map=("kube-system", "cilium-config"),
+    ),
+    AgentKind(
+        name="gke-dataplane-v2",
+        containers=(),
+        images=(_DATAPLANE_V2_IMAGE,),
+        layers={"networkpolicy": Row()},
+        unknown=_ADMIN_LAYERS | {"cilium"},
     ),
     AgentKind(
         name="antrea",
@@ -159,6 +171,14 @@ AGENTS: tuple[AgentKind, ...] = (
         containers=("kindnet-cni",),
         layers={"networkpolicy": Row(since=(20240813, 0))},
         unknown=_ADMIN_LAYERS,
+    ),
+    *(
+        AgentKind(name, (container,), layers={}, unknown=_ADMIN_LAYERS | {"networkpolicy"})
+        for name, container in (
+            ("openshift-sdn", "sdn"),
+            ("kube-ovn", "cni-server"),
+            ("nsx", "nsx-node-agent"),
+        )
     ),
 )
 """Agents that enforce at least one layer."""

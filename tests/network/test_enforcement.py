@@ -54,6 +54,11 @@ _ROWS: list[tuple[str, list[Raw], str]] = [
         "not-enforced",
     ),
     ("cilium without its configuration", _both("cilium", "cilium-agent"), "unknown"),
+    (
+        "GKE Dataplane V2",
+        _both("anetd", "cilium-agent", image="gke.gcr.io/cilium/cilium:v1.15.6-gke.1"),
+        "enforced",
+    ),
     ("weave", _both("weave-net", "weave-npc"), "enforced"),
     (
         "weave without its controller",
@@ -85,6 +90,7 @@ _ROWS: list[tuple[str, list[Raw], str]] = [
         _both("kindnet", "kindnet-cni", image="docker.io/kindest/kindnetd:v20230511-dc714da8"),
         "not-enforced",
     ),
+    ("an agent whose mode decides", _both("sdn", "sdn"), "unknown"),
     ("nothing that enforces", [], "not-enforced"),
 ]
 
