@@ -1,6 +1,7 @@
 """Bundle format 1: what is in the zip, and the models of its two index files (contracts, Bundle)."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -111,7 +112,7 @@ def request_of_gap(gap: Gap) -> BundleRequest:
     )
 
 
-def claims_in(requests: Requests) -> list[Claim]:
+def claims_of_requests(requests: Iterable[BundleRequest]) -> list[Claim]:
     """The claims among the records."""
     return [
         Claim(
@@ -122,16 +123,16 @@ def claims_in(requests: Requests) -> list[Claim]:
             by=entry.by,
             assumed=entry.assumed,
         )
-        for entry in requests.requests
+        for entry in requests
         if entry.completeness is Completeness.COMPLETE
     ]
 
 
-def gaps_in(requests: Requests) -> list[Gap]:
+def gaps_of_requests(requests: Iterable[BundleRequest]) -> list[Gap]:
     """What the records say is not complete, or not installed."""
     return [
         Gap(KindKey(entry.group, entry.kind), entry.completeness, entry.cause)
-        for entry in requests.requests
+        for entry in requests
         if entry.completeness is not Completeness.COMPLETE
     ]
 

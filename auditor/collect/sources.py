@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import BinaryIO
 
-from auditor.collect.bundle_format import claims_in, gaps_in, redactions_in
+from auditor.collect.bundle_format import claims_of_requests, gaps_of_requests, redactions_in
 from auditor.collect.bundle_reader import MAGIC, open_bundle
 from auditor.collect.config_maps import keep_named_config_maps
 from auditor.collect.document import DocumentError
@@ -140,10 +140,10 @@ def _read_bundle(collected: _Collected, file: SourceFile, data: bytes) -> FileCo
         content.redactions += found.redactions
         content.problems += found.problems
     identity = ClusterIdentity(requests.cluster.name, requests.cluster.uid)
-    claims = tuple(claims_in(requests))
+    claims = tuple(claims_of_requests(requests.requests))
     origin = _Origin(file, identity, requests.collected_at, requests.collected_by, claims, about_folder=False)
     collected.origins.append(origin)
-    collected.gaps += gaps_in(requests)
+    collected.gaps += gaps_of_requests(requests.requests)
     return content
 
 
