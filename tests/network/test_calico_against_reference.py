@@ -23,7 +23,7 @@ _settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 _POINTS = [(port, protocol) for port in (*PORTS, 79, 8081) for protocol in ("TCP", "UDP", "SCTP")]
-_labels = st.dictionaries(st.sampled_from(("k", "l")), st.sampled_from(("x", "y")), max_size=2)
+_labels = st.sampled_from(({}, {"k": "x"}, {"k": "x"}, {"k": "y"}, {"l": "x"}, {"k": "x", "l": "y"}))
 _key, _value = st.sampled_from(("k", "l", "m")), st.sampled_from(("x", "y", "xy"))
 _atoms = st.one_of(
     st.builds("{} == '{}'".format, _key, _value),
@@ -42,6 +42,12 @@ _selectors = st.one_of(
     st.builds("({}) && ({})".format, _atoms, _atoms),
     st.builds("({}) || !({})".format, _atoms, _atoms),
 )
+
+
+@st.composite
+def _labelled_pods(draw: st.DrawFn, number: int) -> Raw:
+    raw = draw(pods(number))
+    return {**raw, "metadata": {**raw["metadata"], "labels": draw(_labels)}}
 
 
 @st.composite
@@ -128,7 +134,7 @@ def calico_clusters(draw: st.DrawFn, kubernetes: bool = False) -> list[Raw]:
     """A cluster with tiers, policies, network sets and profiles; with `kubernetes` also NetworkPolicies."""
     objects = [namespace(name, **draw(_labels)) for name in SPACES]
     objects += [node(f"node-{number}", f"192.0.2.{number}") for number in (1, 2)]
-    objects += [draw(pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4))) + 1)]
+    objects += [draw(_labelled_pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4))) + 1)]
     tiers: tuple[str, ...] = ("kube-admin", "kube-baseline")
     for name in draw(st.sampled_from(((), ("t1",), ("t1", "t2")))):
         spec: Raw = {"defaultAction": draw(st.sampled_from(("Deny", "Pass")))}

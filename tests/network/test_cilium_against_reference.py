@@ -23,8 +23,14 @@ _settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 _POINTS = [(port, protocol) for port in (*PORTS, 79, 8081) for protocol in ("TCP", "UDP", "SCTP")]
-_labels = st.dictionaries(st.sampled_from(("k", "l")), st.sampled_from(("x", "y")), max_size=2)
+_labels = st.sampled_from(({}, {"k": "x"}, {"k": "x"}, {"k": "y"}, {"l": "x"}, {"k": "x", "l": "y"}))
 _WORLD_BLOCKS = ("0.0.0.0/0", "10.0.0.0/8", "192.0.2.0/24", "203.0.113.0/24", "203.0.113.128/25")
+
+
+@st.composite
+def _labelled_pods(draw: st.DrawFn, number: int) -> Raw:
+    raw = draw(pods(number))
+    return {**raw, "metadata": {**raw["metadata"], "labels": draw(_labels)}}
 
 
 @st.composite
@@ -52,7 +58,7 @@ def _ports(draw: st.DrawFn, deny: bool) -> Raw:
         entry["protocol"] = protocol
     if port in ("80", "81") and draw(st.booleans()):
         entry["endPort"] = 8080
-    if not deny and protocol == "TCP" and port != "0" and draw(st.sampled_from(range(3))) == 0:
+    if not deny and protocol == "TCP" and port != "0" and draw(st.booleans()):
         return {"ports": [entry], "rules": {"http": [{"method": "GET"}]}}
     return {"ports": [entry]}
 
@@ -83,7 +89,8 @@ def _entries(draw: st.DrawFn, egress: bool, deny: bool) -> Raw:
 
 @st.composite
 def _rules(draw: st.DrawFn) -> Raw:
-    rule: dict[str, Any] = {"endpointSelector": draw(_selectors())}
+    chosen = st.sampled_from(({}, {"matchLabels": {"k": "x"}}))
+    rule: dict[str, Any] = {"endpointSelector": draw(chosen | _selectors())}
     for direction, egress in (("ingress", False), ("egress", True)):
         for field, deny in ((direction, False), (f"{direction}Deny", True)):
             sizes = (0, 0, 0, 1) if deny else (0, 1, 1, 2)
@@ -110,7 +117,7 @@ def cilium_clusters(draw: st.DrawFn, kubernetes: bool = False) -> list[Raw]:
     """A cluster with Cilium's policies; with `kubernetes` also NetworkPolicies."""
     objects = [namespace(name, **draw(_labels)) for name in SPACES]
     objects += [node(f"node-{number}", f"192.0.2.{number}") for number in (1, 2)]
-    objects += [draw(pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4))) + 1)]
+    objects += [draw(_labelled_pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4))) + 1)]
     objects += [draw(_policies(number)) for number in range(draw(st.sampled_from((1, 2, 3))))]
     mode = draw(st.sampled_from(("default", "default", "default", "always")))
     objects.append(
