@@ -4,6 +4,7 @@ Codes of verdicts that cannot be told start with `indeterminate.`. The sentences
 rendered.
 """
 
+from auditor.encryption.certificate_reasons import CERTIFICATE_REASONS
 from auditor.encryption.entry_reasons import CNI_REASONS, ENTRY_REASONS
 from auditor.inventory.data_plane import DATA_PLANE_REASONS
 
@@ -154,5 +155,6 @@ CAUSES: dict[str, str] = {
     **_CLIENT,
     **CNI_REASONS,
     **ENTRY_REASONS,
+    **CERTIFICATE_REASONS,
 }
 """Every cause, by code."""

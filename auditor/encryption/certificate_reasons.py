@@ -1,0 +1,30 @@
+"""The closed list of what may be said of a certificate: code to English sentence."""
+
+from auditor.model.verdict import Cause
+
+CERTIFICATE_REASONS: dict[str, str] = {
+    "certificate.expired": "it expired on {date}",
+    "certificate.not-yet-valid": "it is not valid before {date}",
+    "certificate.expires-soon": "it expires on {date}",
+    "certificate.renewal-overdue": "it was to be renewed on {date}",
+    "certificate.not-ready": "cert-manager does not report it as ready",
+    "certificate.weak-key": "its key, {key}, is shorter than RSA 2048 or EC 256 bits",
+    "certificate.weak-signature": "it is signed with {algorithm}",
+    "certificate.chain-order": "the chain does not go from the leaf to its issuers, one by one",
+    "certificate.host-not-covered": "no name of the certificate covers {host}",
+    "certificate.names-cut": "it carries {count} names, of which the first are listed",
+    "indeterminate.certificate.unreadable": "what stands in {place} cannot be read as a certificate",
+    "indeterminate.certificate.library-missing": (
+        "the certificate was not looked into: the optional package cryptography is missing"
+    ),
+    "indeterminate.certificate.not-issued": "only the request for it is in the evidence, not what was issued",
+    "indeterminate.certificate.key-unknown": "its kind of key is not one that is judged",
+    "indeterminate.certificate.not-described": "nothing in the evidence describes {certificate}; Secrets are not read",
+}
+
+
+def said(code: str, **parameters: object) -> Cause:
+    """A cause from the list, its parameters as sorted text. Raises KeyError for a code that isn't listed."""
+    if code not in CERTIFICATE_REASONS:
+        raise KeyError(code)
+    return Cause(code, tuple(sorted((name, str(value)) for name, value in parameters.items())))
