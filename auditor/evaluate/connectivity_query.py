@@ -18,8 +18,8 @@ from auditor.network.ports import ICMP_PROTOCOLS, PORT_PROTOCOLS
 from auditor.network.reach import LayerDecision
 from auditor.network.universe import Peer
 
-_PORT = re.compile(r"(\d{1,5})(?:/(TCP|UDP|SCTP))?", re.IGNORECASE)
-_ICMP = re.compile(r"(ICMP|ICMPv6)/(\d{1,3})(?:/(\d{1,3}))?", re.IGNORECASE)
+_PORT = re.compile(r"([0-9]{1,5})(?:/(TCP|UDP|SCTP))?", re.IGNORECASE)
+_ICMP = re.compile(r"(ICMP|ICMPv6)/([0-9]{1,3})(?:/([0-9]{1,3}))?", re.IGNORECASE)
 _EXPECTED = "expected a port as 443/TCP, 53/UDP or 8080, or ICMP/8 (type) or ICMP/3/1 (type and code)"
 _ANSWERS: dict[Reach, Answer] = {
     Reach.ALLOWED: "allowed",

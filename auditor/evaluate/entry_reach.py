@@ -16,9 +16,9 @@ from auditor.model.connectivity_result import EntryRow
 from auditor.model.kinds import SERVICE, KindKey
 from auditor.model.objects import mapping_at, text_at
 from auditor.model.verdict import Cause, Reach, Tri
-from auditor.network.addresses import AddressError, Network, contains, parse_network
+from auditor.network.addresses import AddressError, External, Network, contains, parse_network
 from auditor.network.reach import Flows
-from auditor.network.universe import Peer
+from auditor.network.universe import Peer, Universe
 
 _ISTIO_GATEWAY = KindKey("networking.istio.io", "Gateway")
 _BEST_FIRST = (
@@ -120,8 +120,9 @@ def _outside(facts: Facts, exposure: Exposure, endpoint: Endpoint) -> list[Peer]
     found: list[Peer] = [
         external
         for external in universe.externals
-        if (not ranges or any(_overlap(external.block, network) for network in ranges))
+        if (not ranges or _overlap(external, ranges))
         and (external.is_private or not inside_only)
+        and not _belongs_inside(universe, external)
     ]
     if found and _forwarded(facts, exposure):
         found += [node for node in universe.nodes if node.name not in endpoint.node_names]
@@ -144,8 +145,15 @@ def _network(text: str) -> Network | None:
         return None
 
 
-def _overlap(one: Network, other: Network) -> bool:
-    return contains(one, other) or contains(other, one)
+def _overlap(external: External, ranges: Sequence[Network]) -> bool:
+    parts = [parse_network(cidr) for cidr in external.cidrs]
+    return any(contains(part, network) or contains(network, part) for part in parts for network in ranges)
+
+
+def _belongs_inside(universe: Universe, external: External) -> bool:
+    """Whether a range is nothing but addresses of pods and nodes, which are judged as those."""
+    parts = [parse_network(cidr) for cidr in external.cidrs]
+    return all(part.num_addresses == 1 and universe.addresses.holder(str(part[0])) for part in parts)
 
 
 def _reach(facts: Facts, sources: Sequence[Peer], endpoint: Endpoint, port: int, protocol: str) -> _Reached:
