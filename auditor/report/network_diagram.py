@@ -275,10 +275,11 @@ def _curve(one: _Area, other: _Area) -> tuple[float, ...]:
 def _free_spot(curve: Sequence[float], width: float, taken: Sequence[_Area]) -> _Area | None:
     """A place on the curve where a label covers no node and no other label; None when there is none (hover tells it)."""
     x1, y1, x2, y2, x3, y3, x4, y4 = curve
+    bowed = x2 == x3 and x2 > max(x1, x4)
     for t in _SPOTS:
         a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
         x, y = a * x1 + b * x2 + c * x3 + d * x4, a * y1 + b * y2 + c * y3 + d * y4
-        area = _Area(x - width / 2, y - 5, width, 10)
+        area = _Area(x + 2 if bowed else x - width / 2, y - 5, width, 10)
         if not any(area.overlaps(other) for other in taken):
             return area
     return None

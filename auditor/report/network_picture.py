@@ -70,9 +70,13 @@ def _nodes(view: ConnectivityView, graph: Graph, places: Mapping[str, str]) -> l
     hosts = [row for row in view.endpoints if row.host_network]
     if _HOSTS in places.values():
         count = sum(row.kind == "Node" for row in hosts)
-        lines = (f"{count} nodes", f"{len(hosts) - count} endpoints on their networks")
+        lines = (_counted(count, "node"), f"{_counted(len(hosts) - count, 'endpoint')} on the host network")
         nodes.append(GraphNode(_HOSTS, lines, bounded(", ".join(peer_text(row.id) for row in hosts)), NODES))
     return nodes
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _marked(nodes: Iterable[GraphNode], joined: Mapping[tuple[str, str], PairVerdict]) -> list[GraphNode]:
