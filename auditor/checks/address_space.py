@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 WIDEST_V4, WIDEST_V6 = 8, 16
 """Blocks that add up to a /8 of IPv4 or a /16 of IPv6 count as "the whole internet"."""
@@ -14,9 +15,18 @@ def covers_internet(cidrs: Iterable[str], widest_v4: int = WIDEST_V4, widest_v6:
     """
     sizes = {4: 0, 6: 0}
     for cidr in set(cidrs):
-        try:
-            network = ipaddress.ip_network(cidr, strict=False)
-        except ValueError:
+        version, size = _size(cidr)
+        if not version:
             return True
-        sizes[network.version] += network.num_addresses
+        sizes[version] += size
     return sizes[4] >= 1 << (32 - widest_v4) or sizes[6] >= 1 << (128 - widest_v6)
+
+
+@lru_cache(maxsize=65536)
+def _size(cidr: str) -> tuple[int, int]:
+    """IP version and number of addresses; version 0 for what isn't a block."""
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return 0, 0
+    return network.version, network.num_addresses

@@ -73,7 +73,7 @@ LINKERD_INBOUND = _kinds(
         "NetworkAuthentication",
     ),
     "HTTPRoute",
-)
+) + _kinds("gateway.networking.k8s.io", "HTTPRoute", "GRPCRoute")
 """What decides whether a Linkerd proxy accepts plaintext."""
 
 DECLARED_PORTS = Read(SERVICE, subjects=True)

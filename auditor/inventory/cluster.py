@@ -17,6 +17,7 @@ class Cluster:
         self.snapshot = snapshot
         self._by_key: dict[KindKey, list[KubeObject]] = {}
         self._by_id: dict[ObjectId, KubeObject] = {}
+        self._completeness: dict[tuple[KindKey, str | None, str | None, bool], Gap] = {}
         for obj in sorted(snapshot.objects, key=lambda entry: entry.id):
             self._by_key.setdefault(obj.key, []).append(obj)
             self._by_id[obj.id] = obj
@@ -41,7 +42,12 @@ class Cluster:
         self, key: KindKey, namespace: str | None = None, name: str | None = None, *, observed: bool = False
     ) -> Gap:
         """See Snapshot.completeness; `observed` for conclusions from the absence of an agent or a proxy."""
-        return self.snapshot.completeness(key, namespace, name, observed=observed)
+        asked = (key, namespace, name, observed)
+        found = self._completeness.get(asked)
+        if found is None:
+            found = self.snapshot.completeness(key, namespace, name, observed=observed)
+            self._completeness[asked] = found
+        return found
 
     def kinds(self) -> Iterator[KindKey]:
         """The kinds of which an object is there, sorted."""

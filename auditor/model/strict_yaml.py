@@ -54,7 +54,7 @@ def parse_strict(text: str, name: str, model: type[M]) -> Located[M]:
 
 def _compose(text: str, name: str) -> yaml.Node | None:
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH:
             raise UserError(f"{name}: nested deeper than {_MAX_DEPTH} levels")
@@ -65,8 +65,11 @@ def _compose(text: str, name: str) -> yaml.Node | None:
     return node
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader without timestamps and sexagesimal numbers."""
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """The safe loader, in C where there is one, without timestamps."""
 
 
 _Loader.yaml_implicit_resolvers = {

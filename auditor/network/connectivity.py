@@ -160,6 +160,18 @@ class Connectivity:
             if (peers := tuple(self.universe.of(bits)))
         ]
 
+    def flows_out_of(
+        self, source: Peer, destinations: Iterable[Peer] | None = None, basis: Basis = Basis.ENFORCED
+    ) -> list[Flows]:
+        """`out_of`, with destinations that fare alike joined."""
+        s = self.universe.position(source)
+        found = self._groups(s, Direction.EGRESS, destinations, basis)
+        return [
+            self._flows((source,), peers, *self._because((s, next(members(bits))), masks, basis), masks)
+            for bits, masks in found
+            if (peers := tuple(self.universe.of(bits)))
+        ]
+
     def isolation(self, endpoint: Endpoint, direction: Direction | str) -> Isolation:
         """Whether what no rule mentions is denied."""
         return judge_isolation(self.universe, self._judge, endpoint, Direction(direction))

@@ -39,9 +39,10 @@ DESTINATION_RULE = KindKey("networking.istio.io", "DestinationRule")
 def istio_clients_keep_mtls(context: Context, _: NoParameters) -> Iterator[Yielded]:
     """Passes when a DestinationRule for a meshed service in scope keeps mesh mTLS.
 
-    Fails when one of its clauses gives plaintext or TLS outside the mesh (DISABLE, SIMPLE, MUTUAL, a credentialName that a
-    sidecar ignores, a port-level entry that drops the top-level tls). The population is the rules, not the clients: a
-    workload outside the mesh sends plaintext without any rule.
+    Fails when one of its clauses makes clients send plaintext, or TLS whose server nobody verifies: DISABLE, SIMPLE or
+    MUTUAL with insecureSkipVerify, a credentialName that a sidecar ignores, a port-level entry that drops the top-level
+    tls where automatic mutual TLS is off. The population is the rules, not the clients: a workload outside the mesh sends
+    plaintext without any rule.
     """
     meshes = context.encryption.meshes
     missing = mesh_missing("Istio", meshes.istio, meshes.istio_reasons)

@@ -1,8 +1,9 @@
 """Endpoints in scope can't open connections to arbitrary addresses of the internet."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import reduce
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +19,7 @@ from auditor.model.outcome import Outcome
 from auditor.model.verdict import Cause, RuleRef
 from auditor.network.addresses import External
 from auditor.network.ports import NOTHING, PortSet
-from auditor.network.reach import Connection
+from auditor.network.reach import Flows
 
 
 class Parameters(BaseModel):
@@ -90,74 +91,89 @@ def _judge(
     context: Context, approvals: Approvals, public: list[External], endpoint: Endpoint, limits: Parameters
 ) -> Judgement:
     subject = Subject(endpoint.id, endpoint.namespace)
-    connections = context.network.out_of(endpoint, public)
-    candidates = approvals.out_of(endpoint)
-    parts = {name: _not_approved(connections, candidates, ports_of) for name, ports_of in _PORTS.items()}
-    for name, code in _CODES.items():
-        reached = [c for c, ports in parts[name] if ports]
+    parts = _split(context.network.flows_out_of(endpoint, public), approvals.out_of(endpoint))
+    for code, ports_of in _CODES.items():
+        reached = [part for part in parts if ports_of(part.flows).minus(part.approved)]
         if _wide(reached, limits):
-            evidence = (*endpoint.evidence, *told.rule_evidence(_rules(reached)))
-            return Judgement(code, subject, _told(parts[name], reached), evidence)
-    evidence = (*endpoint.evidence, *told.rule_evidence(_rules(connections)))
-    everything = [(c, _reachable(c)) for c in connections]
-    code = "approved" if _wide(connections, limits) else "named-ranges-only" if connections else "no-internet"
-    return Judgement(code, subject, _told(everything, connections) if connections else {}, evidence)
+            return _judgement(context, code, subject, endpoint, reached, ports_of)
+    code = "approved" if _wide(parts, limits) else "named-ranges-only" if parts else "no-internet"
+    return _judgement(context, code, subject, endpoint, parts, _reachable)
 
 
-_Ports = Callable[[Connection], PortSet]
-_Parts = list[tuple[Connection, PortSet]]
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """External ranges that fare alike, and whose approvals are alike."""
+
+    ranges: tuple[External, ...]
+    flows: Flows
+    approved: PortSet
+
+    @property
+    def cidrs(self) -> Iterator[str]:
+        return (cidr for external in self.ranges for cidr in external.cidrs)
+
+
+_PortsOf = Callable[[Flows], PortSet]
 
 
 def _joined(entries: Iterable[tuple[PortSet, Cause]]) -> PortSet:
     return reduce(PortSet.__or__, (ports for ports, _ in entries), NOTHING)
 
 
-def _reachable(connection: Connection) -> PortSet:
-    return connection.allowed | _joined(connection.conditional)
+def _reachable(flows: Flows) -> PortSet:
+    return flows.allowed | _joined(flows.conditional)
 
 
-_PORTS: dict[str, _Ports] = {
-    "allowed": lambda c: c.allowed,
-    "conditional": _reachable,
-    "declared": lambda c: _reachable(c) | c.declared_not_enforced,
-    "unknown": lambda c: _reachable(c) | c.declared_not_enforced | _joined(c.indeterminate),
-}
-_CODES = {
-    "allowed": "whole-internet",
-    "conditional": "internet-conditional",
-    "declared": "whole-internet-not-enforced",
-    "unknown": "indeterminate.internet",
+_CODES: dict[str, _PortsOf] = {
+    "whole-internet": lambda flows: flows.allowed,
+    "internet-conditional": _reachable,
+    "whole-internet-not-enforced": lambda flows: _reachable(flows) | flows.declared_not_enforced,
+    "indeterminate.internet": lambda flows: (
+        _reachable(flows) | flows.declared_not_enforced | _joined(flows.indeterminate)
+    ),
 }
 """From the plainest to the least certain: the first under which too much is reachable is told."""
 
 
-def _not_approved(connections: list[Connection], candidates: list[Approval], ports_of: _Ports) -> _Parts:
-    return [
-        (c, ports_of(c).minus(approved_ports(candidates, destination=c.destination))) for c in connections
-    ]
+def _split(groups: Iterable[Flows], candidates: list[Approval]) -> list[_Part]:
+    parts = []
+    for flows in groups:
+        by_approval: dict[PortSet, list[External]] = {}
+        for external in flows.destinations:
+            if isinstance(external, External):
+                approved = approved_ports(candidates, destination=external)
+                by_approval.setdefault(approved, []).append(external)
+        parts += [_Part(tuple(ranges), flows, approved) for approved, ranges in by_approval.items()]
+    return parts
 
 
-def _rules(connections: list[Connection]) -> tuple[RuleRef, ...]:
-    return tuple(dict.fromkeys(rule for c in connections for rule in c.decided_by))
-
-
-def _wide(connections: list[Connection], limits: Parameters) -> bool:
-    cidrs = {cidr for c in connections for cidr in _cidrs(c)}
+def _wide(parts: Iterable[_Part], limits: Parameters) -> bool:
+    cidrs = {cidr for part in parts for cidr in part.cidrs}
     return covers_internet(cidrs, limits.widest_prefix_v4, limits.widest_prefix_v6)
 
 
-def _cidrs(connection: Connection) -> tuple[str, ...]:
-    destination = connection.destination
-    return destination.cidrs if isinstance(destination, External) else ()
-
-
-def _told(parts: _Parts, connections: list[Connection]) -> dict[str, Any]:
-    ports = reduce(PortSet.__or__, (found for _, found in parts), NOTHING)
-    causes = (why for c in connections for _, why in (*c.conditional, *c.indeterminate))
-    return {
+def _judgement(
+    context: Context, code: str, subject: Subject, endpoint: Endpoint, parts: list[_Part], ports_of: _PortsOf
+) -> Judgement:
+    ports = reduce(PortSet.__or__, (ports_of(part.flows).minus(part.approved) for part in parts), NOTHING)
+    if code in ("approved", "named-ranges-only"):
+        ports = reduce(PortSet.__or__, (ports_of(part.flows) for part in parts), NOTHING)
+    rules: list[RuleRef] = []
+    for part in parts:
+        rules += context.network.connection(endpoint, part.ranges[0]).decided_by
+    causes = (why for part in parts for _, why in (*part.flows.conditional, *part.flows.indeterminate))
+    ranges = sorted({cidr for part in parts for cidr in part.cidrs})
+    parameters = {
         "services": str(ports),
         "ports": ports.as_json(),
-        "ranges": sorted({cidr for c in connections for cidr in _cidrs(c)}),
+        "ranges": ranges[:_MAX_RANGES],
+        "ranges_total": len(ranges),
         "causes": told.causes(causes),
-        "decided_by": told.rules(_rules(connections)),
+        "decided_by": told.rules(rules),
     }
+    evidence = (*endpoint.evidence, *told.rule_evidence(rules))
+    return Judgement(code, subject, parameters if parts else {}, evidence)
+
+
+_MAX_RANGES = 50
+"""So many ranges are listed with a finding; `ranges_total` says how many there are."""

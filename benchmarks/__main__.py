@@ -1,0 +1,7 @@
+"""`python -m benchmarks`: the main job, then the engines."""
+
+import runpy
+
+for name in ("benchmarks.main_job", "benchmarks.connectivity", "benchmarks.encryption"):
+    print(f"\n== {name}")
+    runpy.run_module(name, run_name="__main__")
