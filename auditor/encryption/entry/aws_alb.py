@@ -6,7 +6,7 @@ one Ingress holds for every HTTP listener of its group.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auditor.encryption.entry.entry_point import (
     BackendHop,
@@ -33,6 +33,23 @@ _CLIENTS = {
 }
 
 
+@dataclass(slots=True)
+class _Group:
+    """What the Ingresses of one load balancer ask for together."""
+
+    redirects: set[int] = field(default_factory=set)
+    secured: set[int] = field(default_factory=set)
+    policies: set[str] = field(default_factory=set)
+
+    def take_in(self, asked: "_Listeners") -> None:
+        """Add what one Ingress asks for."""
+        self.secured.update(asked.secured)
+        if asked.redirect is not None:
+            self.redirects.add(asked.redirect)
+        if asked.policy is not None:
+            self.policies.add(asked.policy)
+
+
 @dataclass(frozen=True, slots=True)
 class _Listeners:
     """What an Ingress asks of its load balancer. `plain` and `secured` are ports; `redirect` is the port to go to."""
@@ -53,21 +70,20 @@ class AwsAlb:
     def __init__(self, sources: Sources, views: Sequence[IngressView]) -> None:
         self._sources = sources
         self._asked = {view.obj.id: _listeners(sources, view) for view in views}
-        self._groups: dict[str, list[_Listeners]] = {}
-        for asked in self._asked.values():
-            if asked.group:
-                self._groups.setdefault(asked.group, []).append(asked)
+        self._groups: dict[object, _Group] = {}
+        for identity, asked in self._asked.items():
+            self._groups.setdefault(asked.group or identity, _Group()).take_in(asked)
 
     def judge(self, sources: Sources, view: IngressView, host: str) -> Verdicts:
         """What the listeners of an Ingress serve; all its hosts alike."""
         asked = self._asked[view.obj.id]
-        members = self._groups.get(asked.group or "", [asked])
+        group = self._groups[asked.group or view.obj.id]
         if not asked.readable:
             return _unreadable(asked)
-        plaintext, code = _plaintext(view, host, asked, members)
+        plaintext, code = _plaintext(view, host, asked, group)
         return Verdicts(
             plaintext=plaintext,
-            tls=self._tls(asked, members) if asked.secured else None,
+            tls=self._tls(asked, group) if asked.secured else None,
             client_authentication=_client(view, asked),
             backend=_HOPS.get((view.annotation(PREFIX + "backend-protocol") or "HTTP").upper(), _UNKNOWN_HOP),
             causes=(cause(code),),
@@ -75,9 +91,9 @@ class AwsAlb:
             port=min(asked.secured or asked.plain),
         )
 
-    def _tls(self, asked: _Listeners, members: Sequence[_Listeners]) -> EntryTls:
-        policies = {member.policy for member in members if member.policy} or {self._default_policy()}
-        policy = policies.pop() if len(policies) == 1 else None
+    def _tls(self, asked: _Listeners, group: _Group) -> EntryTls:
+        policies = sorted(group.policies) or [self._default_policy()]
+        policy = policies[0] if len(policies) == 1 else None
         certificate = asked.certificate or "a certificate found by host name"
         minimum = aws_policy_minimum(policy) if policy else None
         return EntryTls(TlsMode.TERMINATE, minimum, certificate, policy)
@@ -91,15 +107,11 @@ class AwsAlb:
 _UNKNOWN_HOP = BackendHop.INDETERMINATE
 
 
-def _plaintext(
-    view: IngressView, host: str, asked: _Listeners, members: Sequence[_Listeners]
-) -> tuple[Plaintext, str]:
+def _plaintext(view: IngressView, host: str, asked: _Listeners, group: _Group) -> tuple[Plaintext, str]:
     if not asked.plain:
         return Plaintext.CLOSED, "entry.alb.https-only"
-    redirects = {member.redirect for member in members if member.redirect is not None}
-    secured = {port for member in members for port in member.secured}
-    if redirects:
-        if redirects <= secured:
+    if group.redirects:
+        if group.redirects <= group.secured:
             return Plaintext.REDIRECTED, "entry.redirect-set"
         return Plaintext.INDETERMINATE, "indeterminate.entry.alb.redirect-port"
     if any(ref.port == "use-annotation" for ref in view.hosts[host]):

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from auditor.encryption.embedded_yaml import read_mapping
 from auditor.encryption.entry.entry_point import (
     BackendHop,
     ClientAuthentication,
@@ -14,19 +13,18 @@ from auditor.encryption.entry.entry_point import (
     TlsMode,
 )
 from auditor.encryption.entry.ingress import covers
+from auditor.encryption.entry.istio_gateway_pods import IstioGatewayPods
 from auditor.encryption.entry.sources import Sources
 from auditor.encryption.entry.tls_versions import version_of
 from auditor.encryption.entry_reasons import cause
 from auditor.inventory.services import Backend
-from auditor.model.kinds import CONFIG_MAP, KindKey
+from auditor.model.kinds import KindKey
 from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
 from auditor.model.verdict import Cause
 
 GATEWAY = KindKey("networking.istio.io", "Gateway")
 VIRTUAL_SERVICE = KindKey("networking.istio.io", "VirtualService")
-ENVOY_FILTER = KindKey("networking.istio.io", "EnvoyFilter")
 CONTROLLER = "istio"
-_ROOT = "istio-system"
 _PLAIN_HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "GRPC-WEB-TEXT", "HTTP_PROXY")
 _PLAIN_TCP = ("TCP", "MONGO", "MYSQL", "REDIS")
 _DEFAULT_MINIMUM = "1.2"
@@ -40,7 +38,6 @@ _TERMINATING = {
 _BY_NUMBER = dict(
     enumerate(("PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"))
 )
-_LISTENER_PATCHES = ("LISTENER", "FILTER_CHAIN", "LISTENER_FILTER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +85,13 @@ class IstioGateways:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self._pods = IstioGatewayPods(sources)
 
     def rows(self) -> Iterator[EntryPoint]:
         """One row a (Gateway, host, server)."""
         for gateway in self._sources.cluster.all(GATEWAY):
-            notices = self._notices(gateway)
+            seen = self._pods.of(gateway).seen
+            notices = () if seen else (cause("entry.istio.no-gateway-pods"),)
             for index, server in enumerate(mappings_at(gateway.spec, "servers")):
                 served = self._serve(gateway, server)
                 yield from self._server_rows(gateway, index, server, served, notices)
@@ -105,7 +104,6 @@ class IstioGateways:
         served: _Served,
         notices: tuple[Cause, ...],
     ) -> Iterator[EntryPoint]:
-        number = mapping_at(server, "port").get("number")
         bound = self._bound.get((gateway.namespace, gateway.name), _NOTHING_BOUND)
         hosts = [_host(entry) for entry in list_at(server, "hosts") if isinstance(entry, str)]
         for host in dict.fromkeys(hosts or ["*"]):
@@ -116,7 +114,7 @@ class IstioGateways:
                 controller=CONTROLLER,
                 host=host,
                 listener=text_at(server, "name") or f"servers[{index}]",
-                port=number if isinstance(number, int) else None,
+                port=_number(server),
                 protocol="TCP",
                 plaintext=served.plaintext,
                 tls=served.tls,
@@ -129,7 +127,7 @@ class IstioGateways:
             )
 
     def _serve(self, gateway: KubeObject, server: JsonObject) -> _Served:
-        patching = self._patching_filter(gateway)
+        patching = self._pods.of(gateway).patching
         if patching is not None:
             unknown = (cause("indeterminate.entry.istio.envoy-filter", filter=patching.id),)
             return _indeterminate(unknown, (patching.evidence_id,))
@@ -158,8 +156,9 @@ class IstioGateways:
         if client is ClientAuthentication.REQUIRED and tls.get("insecureSkipVerify") is True:
             client = ClientAuthentication.OPTIONAL
             causes.append(cause("entry.istio.skip-verify"))
-        number = mapping_at(server, "port").get("number")
-        if client is ClientAuthentication.REQUIRED and self._serves_http3(gateway, number):
+        number = _number(server)
+        if client is ClientAuthentication.REQUIRED and number in self._pods.of(gateway).udp_ports:
+            # A UDP port of the same number is HTTP/3, whose listener asks for no client certificate.
             client = ClientAuthentication.INDETERMINATE
             causes.append(cause("indeterminate.entry.istio.http3", port=number))
         minimum, evidence = self._minimum(tls)
@@ -181,68 +180,11 @@ class IstioGateways:
         own = text_at(tls, "minProtocolVersion")
         if own and own != "TLS_AUTO":
             return version_of(own), ()
-        found = self._mesh_minimum
+        found = self._pods.minimum_versions
         if len(found) == 1:
             (version, evidence_id), *_ = found
             return version, (evidence_id,)
         return (_DEFAULT_MINIMUM, ()) if not found else (None, ())
-
-    @cached_property
-    def _mesh_minimum(self) -> list[tuple[str | None, str]]:
-        """`tlsDefaults.minProtocolVersion` of every MeshConfig that sets it."""
-        found: dict[str | None, str] = {}
-        for obj in self._mesh_configs:
-            mesh = read_mapping(mapping_at(obj.body, "data").get("mesh")) or {}
-            wanted = text_at(mesh, "tlsDefaults", "minProtocolVersion")
-            if wanted and wanted != "TLS_AUTO":
-                found.setdefault(version_of(wanted), obj.evidence_id)
-        return list(found.items())
-
-    def _serves_http3(self, gateway: KubeObject, number: object) -> bool:
-        """A UDP port of the same number on the gateway pods' Service: HTTP/3, whose listener asks for no certificate."""
-        return any(
-            b.protocol == "UDP" and number in (b.service_port, b.target_port) for b in self._serving(gateway)
-        )
-
-    def _serving(self, gateway: KubeObject) -> list[Backend]:
-        wanted = _selector(gateway)
-        return [b for b in self._sources.every_backend if _matches(wanted, b.endpoint.labels)]
-
-    def _notices(self, gateway: KubeObject) -> tuple[Cause, ...]:
-        wanted = _selector(gateway)
-        if any(_matches(wanted, pod.labels) for pod in self._sources.cluster.pods) or self._serving(gateway):
-            return ()
-        return (cause("entry.istio.no-gateway-pods"),)
-
-    def _patching_filter(self, gateway: KubeObject) -> KubeObject | None:
-        """An EnvoyFilter that may change the listeners of the gateway's pods: in their namespace or mesh-wide."""
-        places = self._namespaces(gateway)
-        for obj in self._sources.cluster.all(ENVOY_FILTER):
-            if places and obj.namespace not in places:
-                continue
-            own = mapping_at(obj.spec, "workloadSelector", "labels")
-            if _overlap(own, _selector(gateway)) and any(
-                _patches(p) for p in mappings_at(obj.spec, "configPatches")
-            ):
-                return obj
-        return None
-
-    def _namespaces(self, gateway: KubeObject) -> frozenset[str]:
-        """Where the gateway's pods run, and the root namespaces; empty where no pod is known."""
-        wanted = _selector(gateway)
-        pods = {pod.namespace for pod in self._sources.cluster.pods if _matches(wanted, pod.labels)}
-        pods |= {backend.endpoint.namespace for backend in self._serving(gateway)}
-        return frozenset(pods | self._root_namespaces) if pods else frozenset()
-
-    @cached_property
-    def _root_namespaces(self) -> set[str]:
-        meshes = (read_mapping(mapping_at(o.body, "data").get("mesh")) for o in self._mesh_configs)
-        return {text_at(mesh or {}, "rootNamespace") or _ROOT for mesh in meshes} or {_ROOT}
-
-    @cached_property
-    def _mesh_configs(self) -> list[KubeObject]:
-        named = self._sources.cluster.all(CONFIG_MAP)
-        return [obj for obj in named if obj.name == "istio" or obj.name.startswith("istio-")]
 
     @cached_property
     def _bound(self) -> Mapping[tuple[str, str], "_Bound"]:
@@ -290,6 +232,11 @@ def _indeterminate(causes: tuple[Cause, ...], evidence: tuple[str, ...] = ()) ->
     )
 
 
+def _number(server: JsonObject) -> int | None:
+    number = mapping_at(server, "port").get("number")
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
 def _mode(value: object) -> str:
     """The mode by name, `""` where it is not set (which is number 0); anything else as text, to be named."""
     if value is None:
@@ -302,25 +249,6 @@ def _mode(value: object) -> str:
 def _host(entry: str) -> str:
     """`namespace/host` without its namespace."""
     return entry.partition("/")[2] or entry
-
-
-def _selector(gateway: KubeObject) -> JsonObject:
-    return mapping_at(gateway.spec, "selector")
-
-
-def _matches(selector: JsonObject, labels: Mapping[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in selector.items())
-
-
-def _overlap(first: JsonObject, second: JsonObject) -> bool:
-    """Whether two label sets can select the same pod."""
-    return all(second.get(key, value) == value for key, value in first.items())
-
-
-def _patches(patch: JsonObject) -> bool:
-    """Whether a patch can reach a gateway's listeners (contexts GATEWAY and ANY) or their filter chains."""
-    context = text_at(patch, "match", "context") or "ANY"
-    return patch.get("applyTo") in _LISTENER_PATCHES and context in ("GATEWAY", "ANY")
 
 
 def _related(first: str, second: str) -> bool:

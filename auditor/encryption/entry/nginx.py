@@ -47,13 +47,22 @@ class Nginx:
     """The servers that ingress-nginx builds from all Ingresses of its classes."""
 
     def __init__(self, views: Sequence[IngressView]) -> None:
-        self._by_host: dict[str, list[IngressView]] = {}
         self._secured: set[str] = set()
+        self._certificates: dict[str, str] = {}
+        self._clients: dict[str, set[ClientAuthentication | None]] = {}
         for view in views:
             for host in view.hosts:
-                self._by_host.setdefault(host, []).append(view)
-                if view.tls and host != ANY_HOST:
-                    self._secured.add(host)
+                self._take_in(view, host)
+
+    def _take_in(self, view: IngressView, host: str) -> None:
+        """What an Ingress sets on the server of a host holds for every Ingress of that host."""
+        if view.tls and host != ANY_HOST:
+            self._secured.add(host)
+        if certificate := view.certificate(host):
+            self._certificates.setdefault(host, certificate)
+        if view.annotation(PREFIX + "auth-tls-secret"):
+            mode = view.annotation(PREFIX + "auth-tls-verify-client") or "on"
+            self._clients.setdefault(host, set()).add(_CLIENT_AUTHENTICATION.get(mode))
 
     def judge(self, sources: Sources, view: IngressView, host: str) -> Verdicts:
         """What the server of the host does with requests for this Ingress."""
@@ -105,22 +114,18 @@ class Nginx:
     ) -> tuple[EntryTls | None, tuple[Cause, ...]]:
         if not self._is_secured(host) and not view.tls and not forced:
             return None, ()
-        named = next((c for v in self._by_host.get(host, ()) if (c := v.certificate(host))), None)
+        named = self._certificates.get(host)
         minimum = None if snippets else minimum_of(config.text("ssl-protocols") or _DEFAULT_PROTOCOLS)
         ciphers = view.annotation(PREFIX + "ssl-ciphers") or config.text("ssl-ciphers")
         tls = EntryTls(TlsMode.TERMINATE, minimum, named or config.default_certificate, ciphers)
         return tls, config.unknown
 
     def _client_authentication(self, host: str) -> tuple[ClientAuthentication, tuple[Cause, ...]]:
-        """Client authentication belongs to the server, so any Ingress of the host sets it for all of them."""
-        found = {
-            _CLIENT_AUTHENTICATION.get(view.annotation(PREFIX + "auth-tls-verify-client") or "on")
-            for view in self._by_host.get(host, ())
-            if view.annotation(PREFIX + "auth-tls-secret")
-        }
+        """Client authentication belongs to the server; Ingresses that disagree leave it open which of them wins."""
+        found = self._clients.get(host, set())
         if not found:
             return ClientAuthentication.NONE, ()
-        only = found.pop() if len(found) == 1 else None
+        only = next(iter(found)) if len(found) == 1 else None
         if only is None:
             return ClientAuthentication.INDETERMINATE, (cause("indeterminate.entry.nginx.client-differs"),)
         return only, (cause("entry.client-authentication", mode=str(only)),)
@@ -133,7 +138,7 @@ class _Config:
         self._data: Mapping[str, object] = mapping_at(obj.body, "data") if obj else {}
         self.program = program
         self.unknown = unknown
-        self.evidence = (obj.evidence_id,) if obj else ()
+        self.evidence = tuple(entry.evidence_id for entry in (obj, program) if entry is not None)
         given = program.flags.get("default-ssl-certificate") if program else None
         namespace, _, name = (given or "").partition("/")
         self.default_certificate = f"{namespace}/Secret/{name}" if name else DEFAULT_CERTIFICATE

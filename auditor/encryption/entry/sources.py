@@ -1,10 +1,9 @@
 """What the families of controllers read from: the cluster, its Services, and the controllers that run."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from auditor.encryption.entry.entry_point import EntryPoint
 from auditor.inventory.cluster import Cluster, is_finished
 from auditor.inventory.endpoints import container_ports, pod_template
 from auditor.inventory.services import Backend, Services
@@ -105,11 +104,6 @@ def program_name(image: str) -> str | None:
     path = head + slash + tail.partition(":")[0]
     words = path.split("/")
     return IMAGES.get("/".join(words[-2:])) or IMAGES.get(words[-1])
-
-
-def in_order(parts: Iterable[EntryPoint]) -> tuple[EntryPoint, ...]:
-    """Rows in a stable order."""
-    return tuple(sorted(parts, key=lambda row: (row.object, row.host, row.port or 0, row.listener)))
 
 
 def evidence_of(*objects: KubeObject | None) -> tuple[str, ...]:
