@@ -35,8 +35,12 @@ ENV_KEPT = frozenset(
 ENV_PREFIXES = (
     *("FELIX_", "CALICO_IPV4POOL_", "CALICO_IPV6POOL_", "LINKERD2_PROXY_", "ISTIO_META_", "PILOT_ENABLE_"),
     *("ISTIO_INBOUND_", "ISTIO_OUTBOUND_", "AMBIENT_", "AWS_VPC_K8S_CNI_", "AWS_VPC_ENI_", "CILIUM_K8S_"),
+    "TRAEFIK_ENTRYPOINTS_",
 )
 """Beginnings of names that are kept with their value."""
+
+ENV_ARGUMENTS = frozenset({"EXTRA_ARGS"})
+"""Names whose value is a command line: its flags are kept as those of a container's arguments are."""
 
 ENV_STATED = frozenset({"WEAVE_PASSWORD"})
 """Names of which only `set` or `unset` is kept."""
@@ -63,7 +67,13 @@ FLAGS_KEPT = frozenset(
             "encrypt-node",
             "trusted-subnets",
         ),
-        *("disable-network-policy", "flannel-backend", "network-policy-api", "expect-npc", "enable-ipv6"),
+        *(
+            "disable-network-policy",
+            "flannel-backend",
+            "network-policy-api",
+            "expect-npc",
+        ),
+        *("admin-network-policy", "baseline-admin-network-policy"),
         # Linkerd
         *("inbound-ports-to-ignore", "outbound-ports-to-ignore", "ports-to-redirect", "subnets-to-ignore"),
         *(
@@ -109,16 +119,22 @@ FLAGS_KEPT = frozenset(
             "namespace-whitelist",
         ),
         *("default-ssl-policy", "default-target-type", "feature-gates", "namespaces", "disable-http"),
+        *("configfile", "config-path"),
         *("serverstransport.insecureskipverify", "default-server-tls-secret", "wildcard-tls-secret"),
     }
 )
 """Names of command line flags (lower case, without dashes) that are kept with their value."""
 
 FLAG_PREFIXES = (
-    *("entrypoints.", "providers.kubernetesingress", "providers.kubernetescrd"),
-    "providers.kubernetesgateway",
+    *(
+        "entrypoints.",
+        "providers.kubernetesingress",
+        "providers.kubernetescrd",
+        "providers.kubernetesgateway",
+    ),
+    *("enable-", "disable-", "encrypt", "mesh-auth-"),
 )
-"""Beginnings of flags that are kept with their value (Traefik spells settings as flags)."""
+"""Beginnings of flags that are kept with their value: Traefik's settings, switches of agents."""
 
 SETUP_CONTAINERS = frozenset({"istio-init", "istio-validation", "istio-proxy"})
 """Containers whose one-letter flags are kept: istio-iptables has no other names for them in older releases."""

@@ -7,6 +7,7 @@ from typing import Any
 from auditor.collect.kept_fields import (
     APPLIED_ANNOTATIONS,
     CONFIG_MAPS_KEPT,
+    ENV_ARGUMENTS,
     ENV_KEPT,
     ENV_PREFIXES,
     ENV_STATED,
@@ -156,7 +157,10 @@ def _kept_env(entries: Any) -> list[Any]:
         if name in ENV_STATED:
             stated = entry.get("value", "") not in ("", None, "unset") or entry.get("valueFrom") is not None
             kept.append({"name": name, "value": "set" if stated else "unset"})
-        elif name in ENV_KEPT or name.startswith(ENV_PREFIXES):
+        elif name in ENV_ARGUMENTS and isinstance(entry.get("value"), str):
+            words = kept_words(entry["value"].split(), program=False, one_letter=False)
+            kept.append({"name": name, "value": " ".join(words)})
+        elif name in ENV_KEPT or name in ENV_ARGUMENTS or name.startswith(ENV_PREFIXES):
             kept.append({"name": name, "value": "set"} if SENSITIVE_NAME.search(name) else entry)
     return kept
 
@@ -175,7 +179,7 @@ def kept_words(words: Any, *, program: bool, one_letter: bool) -> list[Any]:
             kept.append(word)
         elif _is_kept_flag(word, one_letter):
             kept.append(word)
-            value_follows = "=" not in word
+            value_follows = "=" not in word and not word.lstrip("-").startswith(("enable-", "disable-"))
         else:
             value_follows = False
             kept += [part for part in word.split() if word != part and _is_kept_flag(part, False)]

@@ -304,6 +304,7 @@ WORDS = [
         ["--entryPoints.web.http.redirections.entryPoint.to=websecure"],
         ["--entryPoints.web.http.redirections.entryPoint.to=websecure"],
     ),
+    ("a word after a switch", ["--enable-network-policy", "hunter2"], ["--enable-network-policy"]),
     ("a flag in a shell's line", ["kube-router --run-firewall=true --password=x"], ["--run-firewall=true"]),
     ("a certificate by name", ["--default-ssl-certificate=ns/cert"], ["--default-ssl-certificate=ns/cert"]),
     ("a value of unusual characters", ["--ingress-class=a\0b"], []),
@@ -423,3 +424,36 @@ spec:
     assert [entry.fields for entry in found.redactions] == [
         ("spec.containers[0].env", "spec.initContainers[0].env")
     ]
+
+
+def test_of_a_command_line_in_a_variable_the_flags_that_are_evidence_are_kept() -> None:
+    value = f"--trusted-subnets=10.0.0.0/8 --password={MARK} --log-level=debug"
+    body, _ = take(pod({"env": [{"name": "EXTRA_ARGS", "value": value}]}))
+    assert body["spec"]["containers"][0]["env"] == [
+        {"name": "EXTRA_ARGS", "value": "--trusted-subnets=10.0.0.0/8"}
+    ]
+
+
+def test_every_setting_of_a_policy_agent_that_is_read_is_kept() -> None:
+    """An agent whose setting were dropped would be judged by the setting's default."""
+    from auditor.network.support import AGENTS
+
+    names = {s.name for agent in AGENTS for row in agent.layers.values() for s in row.settings}
+    assert names
+    for name in names:
+        flag = kept_words([f"--{name}=true"], program=False, one_letter=False)
+        body, _ = take(pod({"env": [{"name": name, "value": "true"}]}))
+        assert flag or body["spec"]["containers"][0].get("env"), name
+
+
+def test_redacting_twice_is_redacting_once() -> None:
+    env = [{"name": "WEAVE_PASSWORD", "value": ""}, {"name": "FELIX_ETCDPASSWORD", "value": MARK}]
+    value = pod({"env": env, "args": ["--run-firewall", "x"], "command": ["/bin/x", "y"]})
+    value["metadata"]["annotations"] = {
+        "a": f"https://me:{MARK}@host/ Bearer {MARK} {PEM}",
+        "b": "y" * 40_000,
+    }
+    once, _ = take(value)
+    first = orjson.dumps(once)
+    twice, _ = take(orjson.loads(first))
+    assert orjson.dumps(twice) == first
