@@ -17,7 +17,7 @@ def render_json(result: AuditResult) -> bytes:
 
     Values that hostile objects may hold and JSON can't: lone surrogates become U+FFFD, integers beyond 64 bits text.
     """
-    content = result.model_dump()
+    content = result.model_dump(by_alias=True)
     try:
         return orjson.dumps(content, option=_OPTIONS)
     except TypeError:

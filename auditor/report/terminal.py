@@ -23,13 +23,15 @@ _STYLE = {
 _SHORT = {
     Status.DEVIATION: "deviation",
     Status.NOT_TESTED: "not tested",
-    Status.MANUAL_OPEN: "manual steps open",
-    Status.NO_DEVIATION: "no deviation",
+    Status.MANUAL_OPEN: "steps open",
+    Status.NO_DEVIATION: "none",
     Status.MANUAL: "manual",
-    Status.NOT_APPLICABLE: "not applicable",
+    Status.NOT_APPLICABLE: "n/a",
 }
 _SEVERITIES = ("high", "medium", "low", "info")
 _MAX_SHOWN = 5
+_WIDEST = 24
+_LONGEST = 240
 
 
 def print_summary(result: AuditResult, files: Sequence[Path]) -> None:
@@ -41,7 +43,7 @@ def print_summary(result: AuditResult, files: Sequence[Path]) -> None:
     console.print(_frameworks(result))
     console.print(_controls(result))
     for finding in _first_to_act_on(result):
-        console.print(f"  [bold red]FAIL[/] {escape(finding.message)} [dim]{finding.control}[/]")
+        console.print(f"[bold red]FAIL[/] [bold]{finding.control}[/] {escape(finding.message[:_LONGEST])}")
     if not result.run.complete:
         console.print("[yellow]The evidence is incomplete; what it leaves open is NOT_EVALUATED.[/]")
     for path in files:
@@ -51,12 +53,13 @@ def print_summary(result: AuditResult, files: Sequence[Path]) -> None:
 def _frameworks(result: AuditResult) -> Table:
     table = _table("Requirements", *(_SHORT[status] for status in Status))
     for framework in result.frameworks:
-        table.add_row(framework.title, *(str(framework.counts[status]) for status in Status))
+        name = framework.title if len(framework.title) < _WIDEST else framework.id
+        table.add_row(name, *(str(framework.counts[status]) for status in Status))
     return table
 
 
 def _controls(result: AuditResult) -> Table:
-    table = _table("Control", "outcome", "fail", "not evaluated", "pass", "excluded", left=2)
+    table = _table("Control", "outcome", "fail", "unknown", "pass", "excluded", left=2)
     excluded = {population.control: len(population.excluded) for population in result.populations}
     for control in sorted(result.controls, key=_urgency):
         style = _STYLE[control.outcome]
@@ -119,5 +122,5 @@ def _dedented(text: str) -> str:
 def _table(first: str, *others: str, left: int = 1) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate((first, *others)):
-        table.add_column(name, justify="left" if number < left else "right", no_wrap=number == 0)
+        table.add_column(name, justify="left" if number < left else "right", no_wrap=number < left)
     return table
