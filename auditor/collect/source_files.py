@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,11 @@ class SourceFile:
     shown: str
     path: Path | None
     problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's own name, by which snapshot files and JSON are told."""
+        return self.path.name if self.path is not None else STDIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,9 @@ def _once(files: Sequence[SourceFile]) -> list[SourceFile]:
     for file in files:
         key: object = file.shown
         if file.path is not None and file.problem is None:
-            info = os.stat(file.path)
-            key = (info.st_dev, info.st_ino)
+            with suppress(OSError):
+                info = os.stat(file.path)
+                key = (info.st_dev, info.st_ino)
         if key not in seen:
             seen.add(key)
             kept.append(file)
@@ -120,12 +127,18 @@ def _named_apart(files: Sequence[SourceFile]) -> list[SourceFile]:
     used: set[str] = set()
     named = []
     for file in files:
-        relative, number = file.relative, 2
+        given = _as_text(file.relative)
+        relative, number = given, 2
         while relative in used:
-            relative, number = f"{file.relative}({number})", number + 1
+            relative, number = f"{given}({number})", number + 1
         used.add(relative)
         named.append(SourceFile(relative, file.shown, file.path, file.problem))
     return named
+
+
+def _as_text(name: str) -> str:
+    """A file name that any report can hold: bytes that are no UTF-8 become replacement characters."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def read_file(file: SourceFile, stdin: BinaryIO) -> FileBytes:

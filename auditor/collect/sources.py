@@ -103,14 +103,14 @@ def _redaction_order(entry: Redaction) -> tuple[ObjectId, str, tuple[str, ...]]:
 def _read_into(collected: _Collected, file: SourceFile, read: FileBytes) -> None:
     if read.problem is not None:
         content = FileContent(problems=[Problem(0, read.problem)])
-    elif PurePath(file.relative).name in NAMES:
+    elif file.name in NAMES:
         located = parse_snapshot_file(_text(read.data, file), file.shown)
         collected.origins.append(_origin_of_snapshot(file, located.value))
         content = FileContent()
     elif read.data.startswith(MAGIC):
         content = _read_bundle(collected, file, read.data)
     else:
-        content = read_content(read.data, file.relative)
+        content = read_content(read.data, file.relative, _format(file.name))
     collected.objects += content.objects
     collected.redactions += content.redactions
     collected.problems += [(file, problem) for problem in content.problems]
@@ -155,11 +155,14 @@ def _text(data: bytes, file: SourceFile) -> str:
         raise UserError(f"{file.shown}:{line}: expected UTF-8 text") from None
 
 
-def read_content(data: bytes, relative: str) -> FileContent:
-    """The objects of one file. A file that breaks off gives none: half of it could be taken for the whole."""
+def read_content(data: bytes, relative: str, form: Format | None = None) -> FileContent:
+    """The objects of one file, read as its ending says unless `form` does.
+
+    A file that breaks off gives none: half of it could be taken for the whole.
+    """
     content = FileContent()
     try:
-        for document in read_documents(data, _format(relative), take_item):
+        for document in read_documents(data, form or _format(relative), take_item):
             take_document(document, relative, content)
     except DocumentError as error:
         hint = "; a template? render it first" if b"{{" in data else ""

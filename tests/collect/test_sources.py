@@ -95,6 +95,15 @@ def test_a_file_that_is_given_twice_is_read_once(tmp_path: Path) -> None:
     assert len(read(tmp_path, tmp_path / "a.yaml").inputs) == 1
 
 
+def test_a_file_name_that_is_not_utf8_can_be_reported(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/p\xff.yaml"
+    with open(name, "w") as file:
+        file.write(pod("a"))
+    (entry,) = read(tmp_path).inputs
+    assert entry.path == "p\N{REPLACEMENT CHARACTER}.yaml"
+    assert entry.objects == 1
+
+
 def test_symlinked_files_are_read_and_loops_end(tmp_path: Path) -> None:
     write(tmp_path, real__pod_dot_yaml=pod("a"))
     (tmp_path / "real" / "again").symlink_to(tmp_path)
@@ -332,6 +341,12 @@ class TestClaims:
         write(tmp_path, a__snapshot_dot_yaml=SNAPSHOT, b__snapshot_dot_yaml=other)
         snapshot = read(tmp_path)
         assert snapshot.collected_at == "2026-09-29T02:00:00Z"
+        assert {snapshot.completeness(POLICY, name).state for name in "ab"} == {Completeness.COMPLETE}
+
+    def test_snapshot_files_of_two_folders_of_one_name_both_count(self, tmp_path: Path) -> None:
+        other = SNAPSHOT.replace("[a]", "[b]")
+        write(tmp_path, one__x__snapshot_dot_yaml=SNAPSHOT, two__x__snapshot_dot_yaml=other)
+        snapshot = read(tmp_path / "one" / "x", tmp_path / "two" / "x")
         assert {snapshot.completeness(POLICY, name).state for name in "ab"} == {Completeness.COMPLETE}
 
     def test_snapshots_of_different_clusters_are_an_error_naming_both(self, tmp_path: Path) -> None:
