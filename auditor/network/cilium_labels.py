@@ -11,7 +11,7 @@ from typing import Any
 
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.selectors import Requirement, Selector, SelectorError, parse_selector
-from auditor.model.kinds import ENDPOINT_SLICE
+from auditor.model.kinds import CONFIG_MAP, ENDPOINT_SLICE
 from auditor.model.objects import list_at, mapping_at, mappings_at
 from auditor.model.verdict import Cause
 from auditor.network.addresses import parse_address, parse_network
@@ -53,8 +53,7 @@ class CiliumConfig:
     @classmethod
     def of(cls, cluster: Cluster) -> "CiliumConfig":
         """From the ConfigMap, wherever Cilium is installed."""
-        places = ("kube-system", "cilium", "cilium-system")
-        obj = next((o for place in places if (o := cluster.config_map(place, "cilium-config"))), None)
+        obj = next((o for o in cluster.all(CONFIG_MAP) if o.name == "cilium-config"), None)
         data: Mapping[str, Any] = mapping_at(obj.body, "data") if obj else {}
         return cls(
             found=obj is not None,

@@ -4,12 +4,10 @@ CUSTOM, then DENY, then ALLOW. Only TCP that the proxy captures is judged; the r
 connection conditional; ztunnel, which sees connections only, drops such ALLOW rules.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from auditor.inventory.cluster import Cluster
-from auditor.inventory.data_plane import observe_istio, observe_istio_ambient, observe_istio_sidecar
-from auditor.inventory.endpoints import Endpoint
+from auditor.inventory.data_plane import observe_istio
 from auditor.inventory.selectors import from_labels
 from auditor.inventory.services import Services
 from auditor.model.kinds import CONFIG_MAP, POD, SERVICE, KindKey, kind_key
@@ -24,8 +22,16 @@ from auditor.network.mesh_authorization_identity import (
     MeshSettings,
     MutualTlsDoubt,
 )
+from auditor.network.mesh_authorization_istio_receivers import (
+    Receiver,
+    bypassed_ports,
+    effects_at_sidecar,
+    effects_at_ztunnel,
+    is_ambient,
+    opaque_ports,
+)
 from auditor.network.mesh_authorization_istio_rules import IstioMatch, read_rules
-from auditor.network.ports import HIGHEST, LOWEST, PortSet, Range
+from auditor.network.ports import PortSet, Range
 from auditor.network.reasons import cause
 from auditor.network.representation import (
     Action,
@@ -52,19 +58,8 @@ _ALLOW = Tier("istio-allow", 3, Action.DENY, gate=LAYER)
 _TIERS = {"CUSTOM": _CUSTOM, "DENY": _DENY, "ALLOW": _ALLOW}
 _OTHER_PROTOCOLS = PortSet.whole("UDP", "SCTP", "ICMP", "ICMPv6")
 _TCP = PortSet.whole("TCP")
-_OPAQUE = ("tcp", "tls", "https", "mongo", "mysql", "redis")
 _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
 _IDENTITY = cause("indeterminate.mesh-identity")
-
-
-@dataclass(frozen=True, slots=True)
-class _Receiver:
-    """What of a receiver changes how a policy works there."""
-
-    ambient: bool
-    doubtful: bool
-    opaque: tuple[int, ...]
-    """Ports that Services declare as something other than HTTP."""
 
 
 class IstioAuthorizationLayer:
@@ -118,17 +113,15 @@ class _Compiler:
             data_plane=self._data_plane(),
         )
 
-    def _group_receivers(self) -> dict[_Receiver, Bits]:
-        groups: dict[_Receiver, Bits] = {}
+    def _group_receivers(self) -> dict[Receiver, Bits]:
+        groups: dict[Receiver, Bits] = {}
         for position in members(self._universe.pods):
             endpoint = self._universe.endpoints[position]
             backends = self._services.of_endpoint(endpoint)
-            receiver = _Receiver(
-                ambient=_is_ambient(endpoint),
+            receiver = Receiver(
+                ambient=is_ambient(endpoint),
                 doubtful=self._doubt.of(endpoint.namespace, [b.service for b in backends]),
-                opaque=_opaque_ports(
-                    (b.target_port, b.app_protocol or b.service_port_name) for b in backends
-                ),
+                opaque=opaque_ports((b.target_port, b.app_protocol or b.service_port_name) for b in backends),
             )
             groups[receiver] = groups.get(receiver, 0) | 1 << position
         return groups
@@ -145,7 +138,7 @@ class _Compiler:
         """What proxies don't capture passes: everything but TCP, and the ports that the pod excludes."""
         groups: dict[tuple[Range, ...], Bits] = {}
         for position in members(selected):
-            bypassed = _bypassed(self._universe.endpoints[position])
+            bypassed = bypassed_ports(self._universe.endpoints[position])
             groups[bypassed] = groups.get(bypassed, 0) | 1 << position
         for ranges, subjects in sorted(groups.items()):
             ports = _OTHER_PROTOCOLS | PortSet.of({"TCP": ranges})
@@ -245,14 +238,16 @@ class _Compiler:
         obj: KubeObject,
         action: str,
         match: IstioMatch,
-        receiver: _Receiver,
+        receiver: Receiver,
         subjects: Bits,
         ref: RuleRef,
     ) -> Iterator[Rule]:
         peers = self._peers(match, obj.namespace, receiver.doubtful)
         provider = text_at(obj.spec, "provider", "name") or "?"
         effects = (
-            _at_ztunnel(action, match) if receiver.ambient else _at_sidecar(action, match, receiver, provider)
+            effects_at_ztunnel(action, match)
+            if receiver.ambient
+            else effects_at_sidecar(action, match, receiver, provider)
         )
         for effect in effects:
             ports = PortSet.of({"TCP": effect.ports})
@@ -275,51 +270,6 @@ class _Compiler:
         return peers
 
 
-@dataclass(frozen=True, slots=True)
-class _Effect:
-    """What a match does on some TCP ports."""
-
-    action: Action
-    ports: tuple[Range, ...]
-    condition: Cause | None = None
-    unsure: Cause | None = None
-
-
-def _at_sidecar(action: str, match: IstioMatch, receiver: _Receiver, provider: str) -> Iterator[_Effect]:
-    """On ports that are not HTTP an ALLOW that asks for requests never matches, a DENY matches whatever they are (32)."""
-    request = cause("conditional.l7", detail="attributes of the request")
-    if action == "CUSTOM":
-        yield _Effect(Action.LIMIT, match.ports, cause("conditional.external-authorizer", provider=provider))
-    elif not match.request:
-        yield _Effect(Action.DENY if action == "DENY" else Action.ALLOW, match.ports)
-    elif action == "ALLOW":
-        yield _Effect(Action.ALLOW, _without(match.ports, receiver.opaque), request)
-    else:
-        yield _Effect(Action.LIMIT, _without(match.ports, receiver.opaque), request)
-        opaque = tuple((p, p) for p in receiver.opaque if any(low <= p <= high for low, high in match.ports))
-        yield _Effect(Action.DENY, opaque)
-
-
-def _at_ztunnel(action: str, match: IstioMatch) -> Iterator[_Effect]:
-    """ztunnel drops ALLOW rules about requests and knows no CUSTOM; with such DENY rules releases differ (1d)."""
-    if action == "DENY" and match.request:
-        yield _Effect(Action.DENY, match.ports, unsure=cause("indeterminate.ztunnel-request"))
-    elif action != "CUSTOM" and not match.request:
-        yield _Effect(Action.DENY if action == "DENY" else Action.ALLOW, match.ports)
-
-
-def _without(ranges: Iterable[Range], ports: Iterable[int]) -> tuple[Range, ...]:
-    left = list(ranges)
-    for port in ports:
-        left = [
-            part
-            for low, high in left
-            for part in ((low, min(high, port - 1)), (max(low, port + 1), high))
-            if part[0] <= part[1]
-        ]
-    return tuple(left)
-
-
 def _inert(obj: KubeObject) -> Cause | None:
     if obj.annotations.get("istio.io/dry-run") == "true":
         return cause("inert.dry-run")
@@ -340,40 +290,3 @@ def _targets(obj: KubeObject) -> list[tuple[str, str]]:
     single = mapping_at(obj.spec, "targetRef")
     entries = [*listed, single] if single else listed
     return [(text_at(e, "kind") or "", text_at(e, "name") or "") for e in entries]
-
-
-def _is_ambient(endpoint: Endpoint) -> bool:
-    """Behind ztunnel for certain; where nobody can tell, the policy is read as a sidecar reads it."""
-    return (
-        observe_istio_sidecar(endpoint).present is not Tri.YES
-        and observe_istio_ambient(endpoint).present is Tri.YES
-    )
-
-
-def _opaque_ports(declared: Iterable[tuple[int, str]]) -> tuple[int, ...]:
-    """Ports that every Service before them declares as not HTTP, by application protocol or by the port's name."""
-    by_port: dict[int, set[bool]] = {}
-    for port, name in declared:
-        by_port.setdefault(port, set()).add(name.lower().partition("-")[0] in _OPAQUE)
-    return tuple(sorted(port for port, opaque in by_port.items() if opaque == {True}))
-
-
-def _bypassed(endpoint: Endpoint) -> tuple[Range, ...]:
-    """TCP ports of which the pod's annotations keep the proxy away (encryption.md 1a)."""
-    notes = endpoint.annotations
-    if _is_ambient(endpoint):
-        return ((LOWEST, HIGHEST),) if notes.get("ambient.istio.io/bypass-inbound-capture") == "true" else ()
-    if notes.get("sidecar.istio.io/interceptionMode") == "NONE":
-        return ((LOWEST, HIGHEST),)
-    include = notes.get("traffic.sidecar.istio.io/includeInboundPorts", "*").strip()
-    if include != "*":
-        return _without(((LOWEST, HIGHEST),), _listed(include))
-    excluded = _listed(notes.get("traffic.sidecar.istio.io/excludeInboundPorts", ""))
-    return tuple((port, port) for port in sorted(excluded))
-
-
-def _listed(text: str) -> set[int]:
-    numbers = (part.strip() for part in text.split(",")[:1000])
-    return {
-        int(n) for n in numbers if n.isascii() and n.isdigit() and len(n) < 6 and LOWEST <= int(n) <= HIGHEST
-    }

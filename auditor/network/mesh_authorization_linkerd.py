@@ -4,19 +4,14 @@ The oldest Server that selects a pod and port decides alone: its grants or nothi
 inbound policy decides. Only TCP that the proxy captures is judged.
 """
 
-import ipaddress
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.data_plane import observe_linkerd_proxy
-from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.selectors import SelectorError, parse_selector
 from auditor.model.kinds import CONFIG_MAP, POD, KindKey
-from auditor.model.objects import KubeObject, list_at, mappings_at, text_at
+from auditor.model.objects import KubeObject
 from auditor.model.verdict import RuleRef, Tri
-from auditor.network.addresses import Network
 from auditor.network.bits import members
 from auditor.network.fields import FieldProblem
 from auditor.network.mesh_authorization_linkerd_grants import (
@@ -29,6 +24,13 @@ from auditor.network.mesh_authorization_linkerd_grants import (
     Grant,
     LinkerdClients,
     LinkerdGrants,
+)
+from auditor.network.mesh_authorization_linkerd_settings import (
+    DEFAULT_POLICIES,
+    OPEN_POLICIES,
+    port_ranges,
+    read_settings,
+    skipped_ports,
 )
 from auditor.network.named_ports import NamedPort, PortChoice, port_terms
 from auditor.network.ports import HIGHEST, LOWEST, PortSet, Range
@@ -55,22 +57,8 @@ _SERVERS = Tier("linkerd-servers", 1, Action.PASS, ambiguous=True, gate=LAYER)
 _DEFAULTS = Tier("linkerd-defaults", 2, Action.PASS, gate=LAYER)
 _TCP = PortSet.whole("TCP")
 _OTHER_PROTOCOLS = PortSet.whole("UDP", "SCTP", "ICMP", "ICMPv6")
-_OPEN = ("all-unauthenticated", "audit")
-_DEFAULTS_KNOWN = (*_OPEN, "all-authenticated", "cluster-authenticated", "cluster-unauthenticated", "deny")
 _DEFAULT_ANNOTATION = "config.linkerd.io/default-inbound-policy"
 _REQUIRE_IDENTITY = "config.linkerd.io/proxy-require-identity-inbound-ports"
-_SKIP_INBOUND = "config.linkerd.io/skip-inbound-ports"
-_SKIPPED = "4190,4191,4567,4568"
-_CLUSTER_NETWORKS = "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8"
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """The cluster's default inbound policy (None: not in the evidence) and what it calls its own networks."""
-
-    default_policy: str | None
-    networks: tuple[Network, ...]
-    evidence_id: str
 
 
 class LinkerdAuthorizationLayer:
@@ -100,7 +88,7 @@ class _Compiler:
         self._cluster = cluster
         self._universe = universe
         self._seen = seen
-        self._settings = _read_settings(cluster, universe.endpoints)
+        self._settings = read_settings(cluster, universe.endpoints)
         self._clients = LinkerdClients(universe)
         self._grants = LinkerdGrants(cluster, universe, self._clients)
         self._problems: list[PolicyProblem] = []
@@ -188,9 +176,9 @@ class _Compiler:
 
     def _access_policy(self, server: KubeObject) -> Iterator[Grant]:
         policy = server.spec.get("accessPolicy", "deny")
-        if policy not in _DEFAULTS_KNOWN:
+        if policy not in DEFAULT_POLICIES:
             raise FieldProblem(
-                "spec.accessPolicy", f"expected one of {', '.join(_DEFAULTS_KNOWN)}", "invalid.spec"
+                "spec.accessPolicy", f"expected one of {', '.join(DEFAULT_POLICIES)}", "invalid.spec"
             )
         ref = RuleRef(str(server.id), "accessPolicy", server.evidence_id)
         yield from (Grant(peers, ref) for peers in self._admitted(str(policy)))
@@ -216,10 +204,10 @@ class _Compiler:
         for position in members(self._seen.any):
             endpoint = self._universe.endpoints[position]
             own = endpoint.annotations.get(_DEFAULT_ANNOTATION)
-            policy = own if own in _DEFAULTS_KNOWN else self._settings.default_policy
+            policy = own if own in DEFAULT_POLICIES else self._settings.default_policy
             if policy is None and not self._seen.must >> position & 1:
                 continue
-            key = (policy, _ranges(endpoint.annotations.get(_REQUIRE_IDENTITY, "")))
+            key = (policy, port_ranges(endpoint.annotations.get(_REQUIRE_IDENTITY, "")))
             groups[key] = groups.get(key, 0) | 1 << position
         for (policy, identified), subjects in sorted(groups.items(), key=str):
             rules = tuple(self._default_rules(policy, identified, subjects))
@@ -250,7 +238,7 @@ class _Compiler:
             needing = PortSet.of({"TCP": identified})
             yield self._rule(Action.ALLOW, subjects, Grant(self._clients.meshed, ref), needing)
             yield self._rule(Action.DENY, subjects, everyone, needing)
-        if policy not in _OPEN:
+        if policy not in OPEN_POLICIES:
             for peers in self._admitted(policy):
                 yield self._rule(Action.ALLOW, subjects, Grant(peers, ref), _TCP)
             yield self._rule(Action.DENY, subjects, everyone, _TCP)
@@ -263,7 +251,7 @@ class _Compiler:
                 selected |= directed.selects | directed.may_select
         groups: dict[tuple[Range, ...], Bits] = {}
         for position in members(selected):
-            skipped = _skipped(self._universe.endpoints[position])
+            skipped = skipped_ports(self._universe.endpoints[position])
             groups[skipped] = groups.get(skipped, 0) | 1 << position
         for skipped, subjects in sorted(groups.items()):
             ports = _OTHER_PROTOCOLS | PortSet.of({"TCP": skipped})
@@ -305,61 +293,3 @@ def _port(server: KubeObject) -> PortChoice:
     if isinstance(port, str) and any(letter.isalpha() for letter in port) and len(port) <= 15:
         return NamedPort(port, ("TCP",))
     raise FieldProblem("spec.port", "expected a port from 1 to 65535 or the name of a port", "invalid.port")
-
-
-def _read_settings(cluster: Cluster, endpoints: Sequence[Endpoint]) -> _Settings:
-    """What the policy controller was started with, else ConfigMap linkerd-config."""
-    arguments = [
-        argument
-        for endpoint in endpoints
-        if endpoint.labels.get("linkerd.io/control-plane-component") == "destination"
-        for container in endpoint.containers
-        for argument in list_at(container, "args")
-        if isinstance(argument, str)
-    ]
-    config = next((obj for obj in cluster.all(CONFIG_MAP) if obj.name == "linkerd-config"), None)
-    values = (text_at(config.body, "data", "values") or "") if config else ""
-    policies = {a.partition("=")[2] for a in arguments if a.startswith("--default-policy=")}
-    if not policies and config is not None:
-        policies = {_value(values, "defaultInboundPolicy") or "all-unauthenticated"}
-    networks = [a.partition("=")[2] for a in arguments if a.startswith("--cluster-networks=")]
-    text = networks[0] if networks else _value(values, "clusterNetworks") or _CLUSTER_NETWORKS
-    policy = next(iter(policies)) if len(policies) == 1 else None
-    return _Settings(
-        policy if policy in _DEFAULTS_KNOWN else None,
-        tuple(_networks(text)),
-        config.evidence_id if config else "",
-    )
-
-
-def _value(values: str, name: str) -> str | None:
-    found = re.search(rf"(?m)^\s*{name}:\s*[\"']?([A-Za-z0-9.:,/-]+)", values)
-    return found.group(1) if found else None
-
-
-def _networks(text: str) -> Iterator[Network]:
-    for part in text.split(",")[:100]:
-        try:
-            yield ipaddress.ip_network(part.strip(), strict=False)
-        except ValueError:
-            continue
-
-
-def _skipped(endpoint: Endpoint) -> tuple[Range, ...]:
-    """Ports that bypass the proxy: what the init container was told, else the annotation and the defaults."""
-    for container in mappings_at(endpoint.spec, "initContainers"):
-        arguments = [str(argument) for argument in list_at(container, "args")]
-        if "--inbound-ports-to-ignore" in arguments[:-1]:
-            return _ranges(arguments[arguments.index("--inbound-ports-to-ignore") + 1])
-    return _ranges(f"{_SKIPPED},{endpoint.annotations.get(_SKIP_INBOUND, '')}")
-
-
-def _ranges(text: str) -> tuple[Range, ...]:
-    found: set[Range] = set()
-    for part in text.split(",")[:1000]:
-        low, _, high = part.strip().partition("-")
-        if low.isascii() and low.isdigit() and (not high or (high.isascii() and high.isdigit())):
-            first, last = int(low[:6]), int((high or low)[:6])
-            if LOWEST <= first <= last <= HIGHEST:
-                found.add((first, last))
-    return tuple(sorted(found))
