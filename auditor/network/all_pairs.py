@@ -151,7 +151,7 @@ class _Joined:
     def __init__(self, judge: Judge, profiles: _Interned) -> None:
         self._table = judge.datapath.table
         self._profiles = profiles
-        self._known: dict[tuple[int, int, int], int] = {}
+        self.known: dict[tuple[int, int, int], int] = {}
         self._numbers: dict[PairVerdict, int] = {DENIED: 0}
         self.listed: list[PairVerdict] = [DENIED]
         self.full: set[int] = set()
@@ -159,9 +159,9 @@ class _Joined:
     def number(self, outward: int, inward: int, near: int = _CORE) -> int:
         """The verdict where the source's egress gives one profile and the destination's ingress the other."""
         key = (outward, inward, near)
-        found = self._known.get(key)
+        found = self.known.get(key)
         if found is None:
-            found = self._known[key] = self._compute(outward, inward, near)
+            found = self.known[key] = self._compute(outward, inward, near)
         return found
 
     def _compute(self, outward: int, inward: int, near: int) -> int:
@@ -297,12 +297,12 @@ class AllPairs:
         return _POD if self._universe.pods >> position & 1 else _NETWORK_USER
 
     def _row(self, atom: int) -> Iterator[int]:
-        number = self._joined.number
+        known, number = self._joined.known, self._joined.number
         sees = self._outward[self._classes[atom][0]]
         seen = [column[atom] for column in self._inward]
-        return (
-            number(profile, seen[inward]) for profile, (_, inward) in zip(sees, self._classes, strict=True)
-        )
+        for outward, (_, inward) in zip(sees, self._classes, strict=True):
+            key = (outward, seen[inward], _CORE)
+            yield known[key] if key in known else number(*key)
 
     def _merge(self) -> Iterator[int]:
         """Join atoms of which all verdicts are equal, in both directions; gives those that remain."""
