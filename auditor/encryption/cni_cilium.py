@@ -6,11 +6,12 @@ from auditor.encryption.entry_reasons import cause
 from auditor.encryption.node_encryption import NodeEncryption
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.cni_agents import CniAgent
-from auditor.model.kinds import NAMESPACE
+from auditor.model.kinds import NAMESPACE, KindKey
 from auditor.model.objects import mapping_at
 from auditor.model.verdict import Cause, RuleRef, Tri
 
 CONFIG = "cilium-config"
+NODE_CONFIG = KindKey("cilium.io", "CiliumNodeConfig")
 ENROLLED = ("io.cilium/mtls-enabled", "true")
 _STRICT = ("enable-encryption-strict-mode", "enable-encryption-strict-mode-egress")
 _MUTUAL = ("mesh-auth-enabled", "mesh-auth-mutual-enabled")
@@ -56,6 +57,9 @@ def _from_settings(
     told = [cause("cni.encrypts", cni="Cilium", mechanism=mechanism), cause("cni.node-identities"), *causes]
     if not any(_on(settings, name) for name in _STRICT):
         told.append(cause("cni.no-strict-mode"))
+    if _differs_by_node(cluster, settings):
+        differs = (cause("indeterminate.cni.node-config"), *causes)
+        return NodeEncryption("cilium", Tri.UNKNOWN, Tri.NO, differs, evidence, mechanism, chain)
     host_network, why = _host_network(cluster, settings, wireguard=wireguard)
     return NodeEncryption(
         cni="cilium",
@@ -67,6 +71,15 @@ def _from_settings(
         chain=chain,
         host_network=host_network,
         workload_mtls=enrolled,
+    )
+
+
+def _differs_by_node(cluster: Cluster, settings: Mapping[str, str]) -> bool:
+    """Whether a CiliumNodeConfig gives some nodes another value for what encrypts."""
+    given = (mapping_at(obj.spec, "defaults") for obj in cluster.all(NODE_CONFIG))
+    names = ("enable-wireguard", "enable-ipsec")
+    return any(
+        n in node and str(node[n]).lower() != settings.get(n, "false") for node in given for n in names
     )
 
 

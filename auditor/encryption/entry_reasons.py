@@ -133,6 +133,7 @@ CNI_REASONS: dict[str, str] = {
     "indeterminate.cni.config-missing": "the ConfigMap {config}, which says whether {cni} encrypts, is not in the evidence",
     "indeterminate.cni.config-unreadable": "{setting} of {config} cannot be read",
     "indeterminate.cni.config-conflict": "{cni} is set to encrypt with both WireGuard and IPsec, which it does not support",
+    "indeterminate.cni.node-config": "a CiliumNodeConfig gives some nodes other settings for encryption",
     "indeterminate.cni.agent-not-observed": "{cni} is set to encrypt, and no agent of it was seen running",
     "indeterminate.cni.nodes-unknown": "not every node is in the evidence, so that each takes part cannot be told",
     "indeterminate.cni.felix-missing": "Calico's FelixConfiguration is not in the evidence",

@@ -515,6 +515,14 @@ def test_ztunnel_covers_enrolled_namespaces_only() -> None:
     assert found(*CILIUM, enrolled, cilium()).workload_mtls == frozenset()
 
 
+def test_settings_of_single_nodes_make_it_unknown() -> None:
+    off = manifest("cilium.io/v2", "CiliumNodeConfig", "edge", {"defaults": {"enable-wireguard": "false"}})
+    same = manifest("cilium.io/v2", "CiliumNodeConfig", "edge", {"defaults": {"enable-wireguard": "true"}})
+    assert found(*CILIUM, cilium(enable_wireguard="true"), off).cross_node is UNKNOWN
+    assert found(*CILIUM, cilium(enable_wireguard="true"), same).cross_node is YES
+    assert found(*CILIUM, cilium(enable_wireguard="false"), same).cross_node is NO
+
+
 def test_canal_is_plain_unless_one_of_both_encrypts() -> None:
     canal = [*everywhere("calico-node"), *everywhere("kube-flannel")]
     verdict = found(*VXLAN_NODES, *canal, felix())

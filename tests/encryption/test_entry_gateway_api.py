@@ -351,3 +351,13 @@ def test_broken_gateways_never_raise(value: Any) -> None:
         manifest(API, "ListenerSet", "l", {"parentRef": value, "listeners": value}),
     ]
     assert all(row.verdict for row in gateway_rows(*objects))
+
+
+def test_waypoints_serve_the_mesh_and_are_no_way_in() -> None:
+    waypoint = {"name": "mesh", "port": 15008, "protocol": "HBONE"}
+    assert gateway_rows(gateway(waypoint, cls="istio-waypoint")) == []
+
+
+def test_the_hop_behind_an_unknown_class_is_indeterminate() -> None:
+    found = [r for r in rows([*WEB, gateway(HTTPS), route()], claims=()) if r.kind == "Gateway"]
+    assert [(r.controller, r.backend) for r in found] == [(None, BackendHop.INDETERMINATE)]

@@ -309,3 +309,22 @@ def test_broken_gateways_never_raise(value: Any) -> None:
         manifest(API, "EnvoyFilter", "e", {"workloadSelector": value, "configPatches": value}),
     ]
     assert all(row.verdict for row in gateway_rows(*objects))
+
+
+def test_wildcards_meet_hosts_below_and_above_them() -> None:
+    hosts = ["*", "*.a.example", "x.a.example", "b.example"]
+    objects = [
+        gateway(server("HTTPS", tls("SIMPLE"), hosts=hosts)),
+        virtual_service("v1", ["y.x.a.example"], ["istio-ingress/main"], "web"),
+    ]
+    found = {r.host: bool(r.destinations) for r in gateway_rows(*objects)}
+    assert found == {"*": True, "*.a.example": True, "x.a.example": False, "b.example": False}
+    above = virtual_service("v1", ["*.example"], ["istio-ingress/main"], "web")
+    assert all(r.destinations for r in gateway_rows(objects[0], above))
+
+
+def test_three_thousand_wildcards_with_a_route_each() -> None:
+    hosts = [f"*.w{n}.example" for n in range(3000)]
+    routes = [virtual_service(f"v{n}", [host], ["istio-ingress/main"], "web") for n, host in enumerate(hosts)]
+    found = gateway_rows(gateway(server("HTTPS", tls("SIMPLE"), hosts=hosts)), *routes)
+    assert all(len(row.destinations) == 1 for row in found)

@@ -26,6 +26,8 @@ BACKEND_TLS = KindKey(GROUP, "BackendTLSPolicy")
 _ISTIO = ("istio.io/gateway-controller", "istio.io/unmanaged-gateway")
 _SECURED = ("HTTPS", "TLS")
 _PLAIN = ("TCP", "UDP")
+_WAYPOINT = "HBONE"
+"""The protocol of Istio's waypoints, which serve the mesh and are no way in from outside."""
 _FRONTEND_MODES = {
     None: ClientAuthentication.REQUIRED,
     "AllowValidOnly": ClientAuthentication.REQUIRED,
@@ -81,7 +83,7 @@ class GatewayApi:
             plaintext=plaintext,
             tls=tls,
             client_authentication=client,
-            backend=self._backend(tls, attached, mesh=controller in _ISTIO),
+            backend=self._backend(tls, attached, controller),
             causes=(*why, *client_causes),
             evidence=evidence_of(*own),
             destinations=tuple(destinations),
@@ -92,11 +94,13 @@ class GatewayApi:
         found = self._sources.cluster.get(GATEWAY_CLASS, "", name)
         return (text_at(found.spec, "controllerName") if found else None), found
 
-    def _backend(self, tls: EntryTls | None, attached: list[Attached], *, mesh: bool) -> BackendHop:
+    def _backend(self, tls: EntryTls | None, attached: list[Attached], controller: str | None) -> BackendHop:
         """Unencrypted unless a BackendTLSPolicy targets the Service, which always verifies; Istio's gateways are meshed."""
         if tls is not None and tls.mode is TlsMode.PASSTHROUGH:
             return BackendHop.PASSTHROUGH
-        plain = BackendHop.MESH if mesh else BackendHop.PLAINTEXT
+        plain = BackendHop.MESH if controller in _ISTIO else BackendHop.PLAINTEXT
+        if controller is None and not self._sources.complete(*GATEWAY_CLASS):
+            plain = BackendHop.INDETERMINATE
         references = [reference for a in attached for reference in self._routes.references(a.route)]
         hops = (BackendHop.VERIFIED if self._is_secured(*reference) else plain for reference in references)
         return weakest_hop(hops) if references else plain
@@ -125,6 +129,8 @@ class GatewayApi:
 def _read(parent: KubeObject, gateway: KubeObject) -> Iterator[Listener]:
     for index, spec in enumerate(mappings_at(parent.spec, "listeners")):
         port = spec.get("port")
+        if text_at(spec, "protocol") == _WAYPOINT:
+            continue
         yield Listener(
             parent=parent,
             gateway=gateway,

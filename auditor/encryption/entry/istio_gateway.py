@@ -1,7 +1,7 @@
 """Istio Gateway servers (encryption.md 1e; networking/v1alpha3 gateway.proto, pkg/config/gateway)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from auditor.encryption.entry.entry_point import (
@@ -12,7 +12,6 @@ from auditor.encryption.entry.entry_point import (
     Plaintext,
     TlsMode,
 )
-from auditor.encryption.entry.ingress import covers
 from auditor.encryption.entry.istio_gateway_pods import IstioGatewayPods
 from auditor.encryption.entry.sources import Sources
 from auditor.encryption.entry.tls_versions import version_of
@@ -28,6 +27,7 @@ CONTROLLER = "istio"
 _PLAIN_HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "GRPC-WEB-TEXT", "HTTP_PROXY")
 _PLAIN_TCP = ("TCP", "MONGO", "MYSQL", "REDIS")
 _DEFAULT_MINIMUM = "1.2"
+_MAX_LABELS = 128
 _PASSTHROUGH = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
 _TERMINATING = {
     "SIMPLE": ClientAuthentication.NONE,
@@ -54,30 +54,27 @@ class _Served:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """The VirtualServices of one gateway, by host; wildcards apart."""
+    """The VirtualServices of one gateway, by host and by the domains above each host."""
 
-    exact: dict[str, list[KubeObject]]
-    wild: list[tuple[str, KubeObject]]
+    by_host: dict[str, list[KubeObject]] = field(default_factory=dict)
+    below: dict[str, list[KubeObject]] = field(default_factory=dict)
 
     def add(self, obj: KubeObject) -> None:
         """Take in a VirtualService."""
         for host in dict.fromkeys(h.lower() for h in list_at(obj.spec, "hosts") if isinstance(h, str)):
-            if "*" in host:
-                self.wild.append((host, obj))
-            else:
-                self.exact.setdefault(host, []).append(obj)
+            self.by_host.setdefault(host, []).append(obj)
+            for wildcard in _wildcards(host):
+                self.below.setdefault(wildcard, []).append(obj)
 
     def serving(self, host: str) -> Iterator[KubeObject]:
-        """The VirtualServices that answer for a host, or for hosts under a wildcard."""
-        yield from self.exact.get(host, ())
-        if "*" in host:
-            yield from (
-                obj for name, objects in self.exact.items() if _related(host, name) for obj in objects
-            )
-        yield from (obj for pattern, obj in self.wild if _related(pattern, host))
+        """The VirtualServices that answer for a host, by name or by a wildcard, or for hosts under a wildcard."""
+        for name in (host, *_wildcards(host)):
+            yield from self.by_host.get(name, ())
+        if host.startswith("*"):
+            yield from self.below.get(host, ())
 
 
-_NOTHING_BOUND = _Bound({}, [])
+_NOTHING_BOUND = _Bound()
 
 
 class IstioGateways:
@@ -194,7 +191,7 @@ class IstioGateways:
             for name in dict.fromkeys(g for g in list_at(obj.spec, "gateways") if isinstance(g, str)):
                 namespace, separator, rest = name.partition("/")
                 place = (namespace, rest) if separator else (obj.namespace, name)
-                found.setdefault(place, _Bound({}, [])).add(obj)
+                found.setdefault(place, _Bound()).add(obj)
         return found
 
     def _destinations(self, bound: "_Bound", host: str) -> tuple[Backend, ...]:
@@ -251,9 +248,13 @@ def _host(entry: str) -> str:
     return entry.partition("/")[2] or entry
 
 
-def _related(first: str, second: str) -> bool:
-    """Whether two hosts, of which one is a wildcard of any depth, overlap."""
-    for pattern, other in ((first, second), (second, first)):
-        if pattern == "*" or (pattern.startswith("*.") and other.endswith(pattern[1:])):
-            return True
-    return covers(first, second)
+def _wildcards(host: str) -> Iterator[str]:
+    """The wildcards that cover a host, nearest first; they cover any number of labels."""
+    labels = host.removeprefix("*.").split(".", _MAX_LABELS)
+    start = 0 if host.startswith("*.") else 1
+    for index in range(start, len(labels)):
+        wildcard = "*." + ".".join(labels[index:])
+        if wildcard != host:
+            yield wildcard
+    if host != "*":
+        yield "*"
