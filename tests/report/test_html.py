@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -85,7 +86,7 @@ def test_links_lead_somewhere_and_ids_are_unique(elements: Elements) -> None:
 def test_headings_skip_no_level(elements: Elements) -> None:
     levels = [int(tag[1]) for tag, _ in elements.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_numbers_on_the_cover_are_those_of_the_json(html: str, result: AuditResult) -> None:

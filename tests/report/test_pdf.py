@@ -126,4 +126,4 @@ def test_hostile_text_leaves_a_readable_document() -> None:
     content = render_pdf(_short(findings=found))
     text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
     assert "xxxx" in text
-    assert not {char for char in hostile[:6]} & set(text)
+    assert not set(hostile[:6]) & set(text)

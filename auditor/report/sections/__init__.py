@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line in the contents: where it leads, and its words."""
+    """A line in the contents: where it leads, its words, and for a finding its number and how it ended."""
 
     anchor: str
     title: str
     children: tuple["Entry", ...] = ()
+    number: int | None = None
+    ending: str = ""

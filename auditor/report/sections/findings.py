@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.model import result as r
+from auditor.model.outcome import Outcome
 from auditor.report.draft import Draft, RequirementRef, control_anchor
 from auditor.report.flows import Detail, FlowRow, RuleRow, details, flow_rows, rule_rows
 from auditor.report.groups import FindingGroup
@@ -14,6 +15,7 @@ from auditor.report.sections import Entry
 from auditor.report.wording import N_
 
 TITLE = N_("Findings")
+_ENDINGS = {Outcome.FAIL: N_("Not met"), Outcome.ERROR: N_("Stopped with an error")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """A finding of one or of many subjects. `evidence` are short ids without repetition."""
+    """A finding of one or of many subjects. `ending` says what became of the control, whose title states the aim."""
 
+    ending: str
     group: FindingGroup
     control_anchor: str
     population: r.PopulationResult | None
@@ -66,7 +69,12 @@ def build(draft: Draft) -> FindingsView:
 def entries(view: FindingsView) -> tuple[Entry, ...]:
     """One line a finding."""
     return tuple(
-        Entry(finding.group.anchor, f"{finding.group.number} \N{MIDDLE DOT} {finding.group.control.title}")
+        Entry(
+            finding.group.anchor,
+            finding.group.control.title,
+            number=finding.group.number,
+            ending=finding.ending,
+        )
         for finding in view.findings
     )
 
@@ -78,6 +86,7 @@ def _finding(draft: Draft, group: FindingGroup) -> FindingView:
     frameworks = {name for finding in group.findings for name in finding.frameworks}
     remedies = [draft.sentences.remedy(finding) for finding in group.findings]
     return FindingView(
+        ending=_ENDINGS[group.outcome],
         group=group,
         control_anchor=control_anchor(group.control.id),
         population=draft.populations.get(group.control.id),
@@ -96,7 +105,7 @@ def _finding(draft: Draft, group: FindingGroup) -> FindingView:
             ],
             profile.excerpts,
         ),
-        evidence=shorten(items, profile.flow_rows),
+        evidence=shorten(items, profile.named),
         remedies=shorten([text for text in dict.fromkeys(remedies) if text], profile.named),
     )
 
@@ -106,12 +115,20 @@ def _subject(draft: Draft, finding: r.FindingResult) -> SubjectRow:
 
 
 def _evidence(draft: Draft, findings: Iterable[r.FindingResult]) -> list[r.EvidenceItem]:
-    """The evidence of the findings without repetition; what decided comes first."""
+    """The evidence of the findings without repetition: subjects themselves first, then what decided."""
     findings = tuple(findings)
+    subjects = {_object_of(finding.subject) for finding in findings}
     deciding = {name for finding in findings for name in _deciding(finding.parameters)}
     ids = dict.fromkeys(id for finding in findings for id in finding.evidence)
     items = [draft.evidence[id] for id in ids if id in draft.evidence]
-    return sorted(items, key=lambda item: item.object not in deciding)
+    return sorted(
+        items, key=lambda item: 0 if item.object in subjects else 1 if item.object in deciding else 2
+    )
+
+
+def _object_of(subject: str) -> str:
+    """The object that a subject's id names, without a port or a host after it."""
+    return subject.partition(" ")[0].partition(":")[0]
 
 
 def _deciding(parameters: Mapping[str, Any]) -> Iterable[str]:
