@@ -275,7 +275,10 @@ def _gaps(collected: _Collected) -> Mapping[KindKey, Gap]:
     """One gap per kind: what bundles recorded, then the problems of the files that were read."""
     causes: dict[KindKey, list[str]] = {}
     states: dict[KindKey, Completeness] = {}
+    anything_missing = any(problem.key is None for _, problem in collected.problems)
     for gap in collected.gaps:
+        if anything_missing and gap.state is Completeness.NOT_INSTALLED:
+            continue  # the file that can't be read may hold objects of that kind
         causes.setdefault(gap.key, []).append(gap.cause)
         states.setdefault(gap.key, gap.state)
     for file, problem in collected.problems:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from auditor.collect.bundle import write_bundle
 from auditor.collect.sources import read_sources
 from auditor.model.evidence import Completeness, Gap, Snapshot
-from auditor.model.kinds import kind_key
+from auditor.model.kinds import POD, kind_key
 from auditor.model.user_error import UserError
 
 GRPC = kind_key("gateway.networking.k8s.io", "GRPCRoute")
@@ -88,6 +88,15 @@ def test_what_was_written_is_read(bundle: Path, snapshot: Snapshot) -> None:
         "jo",
     )
     assert found.objects[-1].source == "evidence.zip/objects/example.org/v1/widget/0001.json#1[0]"
+
+
+def test_a_broken_file_beside_it_leaves_nothing_complete(tmp_path: Path, bundle: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [")
+    found = read(bundle, tmp_path / "broken.yaml")
+    assert {found.completeness(key).state for key in (GRPC, POLICY, POD)} == {
+        Completeness.PARTIAL,
+        Completeness.FORBIDDEN,
+    }
 
 
 def test_what_is_in_it(bundle: Path) -> None:
