@@ -30,6 +30,7 @@ from auditor.encryption.entry.openshift_route import routes
 from auditor.encryption.entry.sources import Sources
 from auditor.encryption.entry.traefik import Traefik
 from auditor.encryption.entry.traefik_routes import TraefikRoutes
+from auditor.encryption.entry_reasons import CNI_REASONS
 from auditor.encryption.verdicts import PortProtection
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
@@ -119,7 +120,7 @@ def _resolved(row: EntryPoint, protect: Protect) -> EntryPoint:
         row,
         plaintext=Plaintext.OPEN if Tri.YES in accepted else closed,
         client_authentication=_CLIENT.get(label, ClientAuthentication.INDETERMINATE),
-        causes=tuple(dict.fromkeys(c for protection in found for c in protection.causes)),
+        causes=tuple(dict.fromkeys(c for p in found for c in p.causes if c.code not in CNI_REASONS)),
         evidence=tuple(dict.fromkeys((*row.evidence, *(e for p in found for e in p.evidence)))),
         handed_on=label,
     )

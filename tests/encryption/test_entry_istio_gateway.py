@@ -220,7 +220,7 @@ def test_minimum_version(case: str, own: str | None, mesh: str | None, expected:
         objects.append(config_map("istio-system", "istio", {"mesh": text}))
     row = only(*objects)
     assert row.tls is not None
-    assert (row.tls.minimum_version, row.tls.certificate) == (expected, "shop-cert")
+    assert (row.tls.minimum_version, row.tls.certificate) == (expected, "istio-ingress/Secret/shop-cert")
 
 
 def virtual_service(name: str, hosts: list[str], gateways: list[str], destination: str) -> Manifest:

@@ -28,6 +28,8 @@ _PLAIN_HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "GRPC-WEB-TEXT", "HTTP_PROXY
 _PLAIN_TCP = ("TCP", "MONGO", "MYSQL", "REDIS")
 _DEFAULT_MINIMUM = "1.2"
 _MAX_LABELS = 128
+_BY_REFERENCE = "kubernetes-gateway://"
+_WORKLOAD_CERTIFICATE = "the mesh's workload certificate"
 _PASSTHROUGH = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
 _TERMINATING = {
     "SIMPLE": ClientAuthentication.NONE,
@@ -87,8 +89,7 @@ class IstioGateways:
     def rows(self) -> Iterator[EntryPoint]:
         """One row a (Gateway, host, server)."""
         for gateway in self._sources.cluster.all(GATEWAY):
-            seen = self._pods.of(gateway).seen
-            notices = () if seen else (cause("entry.istio.no-gateway-pods"),)
+            notices = () if self._pods.of(gateway).namespaces else (cause("entry.istio.no-gateway-pods"),)
             for index, server in enumerate(mappings_at(gateway.spec, "servers")):
                 served = self._serve(gateway, server)
                 yield from self._server_rows(gateway, index, server, served, notices)
@@ -159,9 +160,7 @@ class IstioGateways:
             client = ClientAuthentication.INDETERMINATE
             causes.append(cause("indeterminate.entry.istio.http3", port=number))
         minimum, evidence = self._minimum(tls)
-        certificate = text_at(tls, "credentialName") or text_at(tls, "serverCertificate")
-        if mode == "ISTIO_MUTUAL":
-            certificate = "the mesh's workload certificate"
+        certificate = _WORKLOAD_CERTIFICATE if mode == "ISTIO_MUTUAL" else self._certificate(gateway, tls)
         ciphers = ", ".join(c for c in list_at(tls, "cipherSuites") if isinstance(c, str))
         return _Served(
             Plaintext.CLOSED,
@@ -171,6 +170,16 @@ class IstioGateways:
             tuple(causes),
             evidence,
         )
+
+    def _certificate(self, gateway: KubeObject, tls: JsonObject) -> str | None:
+        """The Secret of `credentialName`, in the namespace of the gateway's pods; else the file's path."""
+        name = text_at(tls, "credentialName")
+        if not name:
+            return text_at(tls, "serverCertificate")
+        if name.startswith(_BY_REFERENCE):
+            return name.removeprefix(_BY_REFERENCE).replace("/", "/Secret/", 1)
+        spaces = self._pods.of(gateway).namespaces
+        return f"{min(spaces)}/Secret/{name}" if len(spaces) == 1 else name
 
     def _minimum(self, tls: JsonObject) -> tuple[str | None, tuple[str, ...]]:
         """The server's minimum version, else the mesh's tlsDefaults, else the documented TLS 1.2."""

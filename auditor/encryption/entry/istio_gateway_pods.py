@@ -17,12 +17,12 @@ _LISTENER_PATCHES = ("LISTENER", "FILTER_CHAIN", "LISTENER_FILTER")
 
 @dataclass(frozen=True, slots=True)
 class GatewayPods:
-    """The pods that a Gateway's selector matches. `udp_ports` are ports of their Services, outside and inside.
+    """The pods that a Gateway's selector matches: their namespaces, none where no pod is in the evidence.
 
-    `patching` is an EnvoyFilter that may change their listeners.
+    `udp_ports` are ports of their Services, outside and inside; `patching` an EnvoyFilter that may change their listeners.
     """
 
-    seen: bool
+    namespaces: frozenset[str]
     udp_ports: frozenset[int]
     patching: KubeObject | None
 
@@ -57,7 +57,7 @@ class IstioGatewayPods:
         spaces = {pod.namespace for pod in self._sources.cluster.pods if _matches(selector, pod.labels)}
         spaces |= {backend.endpoint.namespace for backend in serving}
         udp = (port for b in serving if b.protocol == "UDP" for port in (b.service_port, b.target_port))
-        return GatewayPods(bool(spaces), frozenset(udp), self._patching(selector, spaces))
+        return GatewayPods(frozenset(spaces), frozenset(udp), self._patching(selector, spaces))
 
     def _patching(self, selector: JsonObject, spaces: set[str]) -> KubeObject | None:
         """An EnvoyFilter of the pods' namespace or of a root namespace; of any namespace where no pod is known."""
