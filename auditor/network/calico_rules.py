@@ -95,6 +95,7 @@ class CalicoRule:
 
 
 def read_selector(raw: Any, field: str) -> Node:
+    """A selector's node; a missing one is `all()`. Raises Refused."""
     if raw is None:
         return EVERYTHING
     if not isinstance(raw, str):
@@ -106,12 +107,14 @@ def read_selector(raw: Any, field: str) -> Node:
 
 
 def without_global(node: Node, field: str) -> Node:
+    """The node, refused where it says `global()`: that has a meaning in a rule's namespaceSelector only."""
     if "global()" in str(node):
         raise Refused(field, "global() is only valid as the namespaceSelector of a rule")
     return node
 
 
 def read_rules(obj: KubeObject, direction: str) -> Iterator[CalicoRule]:
+    """The rules under `spec.ingress` or `spec.egress`. Raises Refused."""
     raw = obj.spec.get(direction)
     if raw is None:
         return
@@ -239,6 +242,7 @@ def _service(raw: Any, field: str, namespace: str) -> tuple[str, str] | None:
 
 
 def read_nets(raw: Any, field: str) -> tuple[IpNetwork, ...]:
+    """A list of CIDRs or addresses. Raises Refused, also for host bits."""
     if raw is None:
         return ()
     if not isinstance(raw, list):

@@ -121,7 +121,7 @@ class CiliumRules:
                 return Match(0, outside.must), cause("indeterminate.cilium-cloud-group")
 
     def _entity(self, entry: Any, where: str) -> Match:
-        if entry not in ENTITIES:
+        if not isinstance(entry, str) or entry not in ENTITIES:
             raise FieldProblem(where, f"expected one of {', '.join(sorted(ENTITIES))}", "invalid.peer")
         return self._labels.entity(entry)
 

@@ -277,12 +277,13 @@ def _inert(obj: KubeObject) -> Cause | None:
 
 
 def _action(obj: KubeObject) -> str:
-    action = obj.spec.get("action", "ALLOW")
-    if action not in _TIERS and action != "AUDIT":
+    action = obj.spec.get("action")
+    action = "ALLOW" if action is None else action
+    if not isinstance(action, str) or (action not in _TIERS and action != "AUDIT"):
         raise FieldProblem("spec.action", "expected ALLOW, DENY, AUDIT or CUSTOM", "invalid.rule")
     if action == "CUSTOM" and not text_at(obj.spec, "provider", "name"):
         raise FieldProblem("spec.provider.name", "expected the name of a provider", "invalid.rule")
-    return str(action)
+    return action
 
 
 def _targets(obj: KubeObject) -> list[tuple[str, str]]:
