@@ -31,6 +31,7 @@ APPLIED_COPY = "a copy of the object as it was applied"
 ENVIRONMENT = "environment variables that are not evidence"
 ARGUMENTS = "arguments and commands that are not evidence"
 PROBES = "commands and headers of probes and hooks"
+VOLUMES = "options of volume drivers"
 PRIVATE_KEY = "a private key"
 TOKEN = "a token or password"  # noqa: S105
 LONG_ANNOTATION = f"an annotation cut to {MAX_ANNOTATION} characters"
@@ -122,6 +123,12 @@ def _pod_spec(spec: Any, path: str) -> Iterator[Dropped]:
         for index, container in enumerate(containers if isinstance(containers, list) else ()):
             if isinstance(container, dict):
                 yield from _container(container, f"{path}.{name}[{index}]")
+    volumes = spec.get("volumes")
+    for index, volume in enumerate(volumes if isinstance(volumes, list) else ()):
+        for driver, options in (("csi", "volumeAttributes"), ("flexVolume", "options")):
+            settings = mapping_at(volume, driver)
+            if isinstance(settings, dict) and settings.pop(options, None) is not None:
+                yield f"{path}.volumes[{index}].{driver}.{options}", VOLUMES
 
 
 def _container(container: dict[str, Any], path: str) -> Iterator[Dropped]:

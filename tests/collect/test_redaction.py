@@ -149,6 +149,13 @@ DROPPED: list[tuple[str, dict[str, Any], str]] = [
         "commands and headers of probes and hooks",
     ),
     (
+        "the options of a volume driver",
+        template(
+            "Pod", "v1", {"volumes": [{"name": "v", "csi": {"driver": "d", "volumeAttributes": {"k": MARK}}}]}
+        ),
+        "options of volume drivers",
+    ),
+    (
         "the key of a Route",
         template("Route", "route.openshift.io/v1", {"tls": {"key": MARK}}),
         "a private key",
