@@ -8,6 +8,7 @@ from auditor.model.kinds import (
     NODE,
     POD,
     SERVICE,
+    SERVICE_ACCOUNT,
     WORKLOAD_KINDS,
     KindKey,
 )
@@ -42,19 +43,27 @@ MESH_AUTHORIZATION = tuple(
 )
 """Authorization at receivers in a mesh."""
 
+def _kinds(group: str, *kinds: str) -> tuple[Read, ...]:
+    return tuple(Read(KindKey(group, kind), could_pass=True, could_fail=True) for kind in kinds)
+
+
+MESH_IDENTITY = (
+    *_kinds("security.istio.io", "PeerAuthentication"),
+    *_kinds("networking.istio.io", "DestinationRule"),
+)
+"""Whether a client shows its identity to a receiver in a mesh."""
+
 REACHABILITY = (
     Read(NETWORK_POLICY, could_pass=True, could_fail=True),
     *CLUSTER_POLICIES,
     *MESH_AUTHORIZATION,
+    *MESH_IDENTITY,
+    Read(SERVICE_ACCOUNT, could_pass=True, could_fail=True),
     NODES,
     *(Read(key, could_fail=True, subjects=True) for key in (POD, *WORKLOAD_KINDS)),
     Read(NAMESPACE, could_pass=True, could_fail=True, subjects=True),
 )
 """Reads of a check that asks who may reach a subject: a source that isn't known could be allowed."""
-
-
-def _kinds(group: str, *kinds: str) -> tuple[Read, ...]:
-    return tuple(Read(KindKey(group, kind), could_pass=True, could_fail=True) for kind in kinds)
 
 
 ISTIO_INBOUND = (
