@@ -80,7 +80,12 @@ AWS_CASES: list[tuple[str, dict[str, str], str | None, BackendHop]] = [
     ("a policy of one's own", aws(ssl_cert=ARN, ssl_negotiation_policy="mine"), None, BackendHop.PLAINTEXT),
     ("by port number", aws(ssl_cert=ARN, ssl_ports="443"), "1.0", BackendHop.PLAINTEXT),
     ("by port name", aws(ssl_cert=ARN, ssl_ports="x, https"), "1.0", BackendHop.PLAINTEXT),
-    ("re-encrypted to the backend", aws(ssl_cert=ARN, backend_protocol="ssl"), "1.0", BackendHop.ENCRYPTED),
+    (
+        "re-encrypted to the backend",
+        aws(ssl_cert=ARN, backend_protocol="ssl"),
+        "1.0",
+        BackendHop.ENCRYPTED,
+    ),
 ]
 
 
@@ -183,6 +188,27 @@ def test_a_service_of_an_ingress_controller_points_to_its_listeners() -> None:
     assert row.controller == "ingress-nginx"
     assert [c.code for c in row.causes] == ["indeterminate.entry.layer4-controller"]
     assert row.plaintext is Plaintext.INDETERMINATE
+
+
+CONTROLLERS: list[tuple[str, Manifest, str | None]] = [
+    ("by image", deployment("web", "docker.io/library/traefik:v3.2@sha256:abc"), "traefik"),
+    (
+        "by image with a registry's port",
+        deployment("web", "registry.local:5000/ingress-nginx/controller"),
+        "ingress-nginx",
+    ),
+    (
+        "a Gateway's own pods",
+        deployment("web", "envoy", labels={"app": "web", "gateway.networking.k8s.io/gateway-name": "gw"}),
+        "gateway-api",
+    ),
+    ("an application", deployment("web", "registry.example/traefik-dashboard:1"), None),
+]
+
+
+@pytest.mark.parametrize(("case", "obj", "expected"), CONTROLLERS, ids=[c[0] for c in CONTROLLERS])
+def test_controllers_behind_a_service_are_recognised(case: str, obj: Manifest, expected: str | None) -> None:
+    assert {row.controller for row in exposed([obj, balanced()])} == {expected}
 
 
 def facts(row: Exposure) -> tuple[Any, ...]:

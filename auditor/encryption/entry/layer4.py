@@ -46,6 +46,10 @@ _INTERNAL = (
     (f"{_AWS}internal", ("true", "0.0.0.0/0")),
     (f"{_AWS}scheme", ("internal",)),
 )
+_LABELLED = {
+    "gateway.networking.k8s.io/gateway-name": "gateway-api",
+    "ingresscontroller.operator.openshift.io/deployment-ingresscontroller": "openshift-router",
+}
 _OPEN_SCHEME = (f"{_AWS}scheme", "internet-facing")
 _BACKEND_HOPS = {
     "tcp": BackendHop.PLAINTEXT,
@@ -84,7 +88,10 @@ def controller_behind(backends: Sequence[Backend]) -> str | None:
 
 
 def controller_of(endpoint: Endpoint) -> str | None:
-    """The ingress controller or gateway that an endpoint runs, by its image."""
+    """The ingress controller or gateway that an endpoint runs, by its image or the label its operator sets."""
+    labelled = next((name for label, name in _LABELLED.items() if label in endpoint.labels), None)
+    if labelled is not None:
+        return labelled
     if observe_istio_sidecar(endpoint).present is Tri.YES and is_istio_gateway(endpoint):
         return "istio"
     names = [program_name(text_at(c, "image") or "") for c in endpoint.containers]
