@@ -31,6 +31,7 @@ from auditor.model.user_error import UserError
 Progress = Callable[[str], None]
 """Told the relative path of each file before it is read."""
 
+_SCOPE_NAMES = ("scope.yaml", "scope.yml")
 _MAX_TOLD = 20
 _MAX_CAUSES = 3
 
@@ -116,7 +117,8 @@ def _read_into(collected: _Collected, file: SourceFile, read: FileBytes) -> None
     collected.problems += [(file, problem) for problem in content.problems]
     told = [problem.at(file.relative) for problem in content.problems[:_MAX_CAUSES]]
     if not content.objects and not content.problems and content.ignored:
-        reason = f"not a Kubernetes object: {content.ignored[0]}"
+        about = "a scope file, which --scope reads" if file.name in _SCOPE_NAMES else content.ignored[0]
+        reason = f"not a Kubernetes object: {about}"
         collected.ignored.append((file, reason))
         told.append(reason)
     problem = "; ".join(told) or None
