@@ -108,7 +108,7 @@ def audit(
         controls=controls or (),
         formats=_formats(format),
         fail_on=[Outcome(entry.value) for entry in fail_on or ()],
-        at=_time(at) if at else None,
+        at=parse_time(at) if at else None,
         title=title,
         organisation=organisation,
         period=period,
@@ -137,7 +137,8 @@ def _formats(text: str) -> list[str]:
     return names
 
 
-def _time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
+    """The time of `--at`, UTC where it names no zone. Raises UserError."""
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:

@@ -1,16 +1,16 @@
 """`auditor connectivity` and `auditor explain`."""
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.cli.audit_command import AssumeComplete, FrameworkName, Sources, progress
+from auditor.cli.output import Out, Quiet, emit, emit_parts, emit_record, prepare, remark
 from auditor.model.user_error import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -62,14 +62,9 @@ From = Annotated[
 ]
 To = Annotated[str | None, typer.Option("--to", metavar="B", help="As --from.")]
 PortOption = Annotated[str | None, typer.Option("--port", metavar="PORT", help="443/TCP, 53/UDP, ICMP/8.")]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="Write to this file, whole or not at all, instead of standard output."),
-]
 ScopeOption = Annotated[
     Path | None, typer.Option(help="scope.yaml: classes of namespaces, external networks.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on standard error.")]
 
 _EXAMPLES = """
 Examples:\n
@@ -221,17 +216,17 @@ def _write_view(request: _Request, facts: "Facts", view: "ConnectivityView") -> 
     if request.format is Format.TABLE:
         from auditor.report.connectivity_table import connectivity_table
 
-        _emit_parts(request, connectivity_table(view))
+        emit_parts(request.out, connectivity_table(view))
     elif request.format is Format.JSON:
         from auditor.report.connectivity_json import render_connectivity
 
-        _emit(request, render_connectivity(view))
+        emit(request.out, render_connectivity(view))
     elif request.format is Format.CSV:
         from auditor.report.connectivity_csv import render_csv
 
-        _emit(request, render_csv(view))
+        emit(request.out, render_csv(view))
     else:
-        _emit(request, _picture(request, facts, view))
+        emit(request.out, _picture(request, facts, view))
 
 
 def _picture(request: _Request, facts: "Facts", view: "ConnectivityView") -> bytes:
@@ -252,11 +247,11 @@ def _changes(request: _Request) -> int:
     old = _view(request, _facts(request, request.since))
     result = compare_views(new, old)
     if request.format is Format.JSON:
-        _emit_record(request, result)
+        emit_record(request.out, result)
     else:
         from auditor.report.connectivity_answers import changes_parts
 
-        _emit_parts(request, changes_parts(result))
+        emit_parts(request.out, changes_parts(result))
     return max(_finish(request, new.completeness), _finish(request, old.completeness))
 
 
@@ -266,12 +261,12 @@ def _answer(request: _Request, asked: tuple[str, str, str], in_sentences: bool) 
     port = parse_port(asked[2])
     result = answer_query(_facts(request, request.sources), asked[0], asked[1], port)
     if request.format is Format.JSON:
-        _emit_record(request, result)
+        emit_record(request.out, result)
     else:
         from auditor.report.connectivity_answers import explain_parts, query_parts
 
         parts = explain_parts if in_sentences else query_parts
-        _emit_parts(request, parts(result, str(port)))
+        emit_parts(request.out, parts(result, str(port)))
     return _finish(request, result.completeness)
 
 
@@ -282,11 +277,11 @@ def _exposure(request: _Request) -> int:
     with progress(request.quiet)("Following the ways in"):
         result = build_exposure(facts, _in_scope(request, facts))
     if request.format is Format.JSON:
-        _emit_record(request, result)
+        emit_record(request.out, result)
     else:
         from auditor.report.connectivity_answers import exposure_parts
 
-        _emit_parts(request, exposure_parts(result))
+        emit_parts(request.out, exposure_parts(result))
     return _finish(request, result.completeness)
 
 
@@ -298,8 +293,7 @@ def _facts(request: _Request, sources: Sequence[str]) -> "Facts":
     from auditor.checks.context import Facts
     from auditor.evaluate.scope_fit import check_scope_fits
 
-    if request.out is not None:
-        _prepare(request.out)
+    prepare(request.out)
     scope = load_scope(request.scope)[0] if request.scope else None
     with progress(request.quiet)("Reading the input"):
         snapshot = read_snapshot(sources, request.assume_complete)
@@ -317,7 +311,7 @@ def _view(request: _Request, facts: "Facts") -> "ConnectivityView":
     level = request.level
     if request.format is Format.SVG and len({e.namespace for e in facts.endpoints}) > MAX_NAMESPACES:
         level = LevelName.NAMESPACE
-        _remark(request, f"more than {MAX_NAMESPACES} namespaces: drawing namespaces, not workloads")
+        remark(request.quiet, f"more than {MAX_NAMESPACES} namespaces: drawing namespaces, not workloads")
     with progress(request.quiet)("Evaluating policies"):
         return build_view(facts, level.value, request.basis.value, _in_scope(request, facts), picture)
 
@@ -339,55 +333,16 @@ def _classes(request: _Request, facts: "Facts") -> "ScopeClasses":
 # -- output -----------------------------------------------------------------------------------------------------------
 
 
-def _prepare(path: Path) -> None:
-    from auditor.report.files import prepare_folder
-
-    if path.is_dir():
-        raise UserError(f"{path}: expected a file, this is a folder", ExitCode.OUTPUT_NOT_WRITTEN)
-    prepare_folder(path.parent)
-
-
-def _emit(request: _Request, content: bytes) -> None:
-    if request.out is None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return
-    from auditor.report.files import write_files
-
-    write_files(request.out.parent, {request.out.name: content})
-
-
-def _emit_parts(request: _Request, parts: Iterable[Any]) -> None:
-    from auditor.report.connectivity_table import parts_text, print_parts
-
-    if request.out is None:
-        print_parts(parts)
-    else:
-        _emit(request, parts_text(parts))
-
-
-def _emit_record(request: _Request, record: Any) -> None:
-    from auditor.report.connectivity_json import render_record
-
-    _emit(request, render_record(record))
-
-
 def _finish(request: _Request, completeness: "CompletenessResult") -> int:
     """Exit code 3 when evidence that reachability depends on is missing; said once, on standard error."""
     shown_already = request.format is Format.TABLE and request.out is None
     if not shown_already:
         for problem in completeness.problems:
-            _remark(request, f"{problem.object} {problem.field}: {problem.expected}")
+            remark(request.quiet, f"{problem.object} {problem.field}: {problem.expected}")
     if completeness.complete:
         return int(ExitCode.DONE)
     missing = [k for k in completeness.kinds if k.state not in ("complete", "not-installed")]
     names = ", ".join(f"{k.kind}.{k.group}" if k.group else k.kind for k in missing)
     if not shown_already:
-        _remark(request, f"the evidence isn't known to be complete for {names}")
+        remark(request.quiet, f"the evidence isn't known to be complete for {names}")
     return int(ExitCode.EVIDENCE_INCOMPLETE)
-
-
-def _remark(request: _Request, text: str) -> None:
-    if not request.quiet:
-        print(f"auditor: {UserError(text)}", file=sys.stderr)
