@@ -211,6 +211,9 @@ def clusters(draw: st.DrawFn, admin: bool = False) -> list[Raw]:
         objects.append(agent("kube-router", "kube-router", f"node-{number}"))
     objects += [draw(pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4, 5))) + 1)]
     objects += [draw(network_policies(number)) for number in range(draw(st.sampled_from((1, 2, 3, 4))))]
+    if draw(st.booleans()):
+        named = {"from": [draw(np_peers())], "ports": [{"port": "http"}]}
+        objects.append(policy("named", draw(st.sampled_from(SPACES)), ingress=[named]))
     if admin:
         for kind in draw(
             st.sampled_from((("AdminNetworkPolicy", "BaselineAdminNetworkPolicy"), ("ClusterNetworkPolicy",)))

@@ -172,6 +172,17 @@ _ROWS: list[tuple[str, list[Raw], str, str, int, str, Reach]] = [
         *("default/web", "default/db", 8080, "TCP", Reach.ALLOWED),
     ),
     (
+        "7 also where the rule names its sources",
+        [
+            policy(
+                "p",
+                pods=_DB,
+                ingress=[{"from": [{"podSelector": labels(app="web")}], "ports": [{"port": "http"}]}],
+            )
+        ],
+        *("default/web", "default/db", 8080, "TCP", Reach.ALLOWED),
+    ),
+    (
         "7 by protocol",
         [policy("p", pods=_DB, ingress=[{"ports": [{"port": "http", "protocol": "UDP"}]}])],
         *("default/web", "default/db", 8080, "UDP", Reach.DENIED),
