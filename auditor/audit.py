@@ -27,6 +27,8 @@ from auditor.period import parse_period
 from auditor.report.files import prepare_folder, write_files
 
 if TYPE_CHECKING:
+    from auditor.collect.tls_probe import Target
+    from auditor.model.certificates_result import ProbeRow
     from auditor.model.evidence import Snapshot
 
 FORMATS = ("html", "pdf", "json")
@@ -83,6 +85,30 @@ def load_scope(path: Path) -> tuple[Located[Scope], str]:
 def read_snapshot(sources: Sequence[str], assume_complete: str | None) -> "Snapshot":
     """Everything that the sources hold. Raises UserError when nothing is usable."""
     return read_sources(sources, assume_complete=assume_complete, stdin=sys.stdin.buffer)
+
+
+def probe_tls(target: "Target", now: datetime) -> "ProbeRow":
+    """One live handshake, only with a host that the operator named, as a row of the inventory."""
+    from auditor.collect.tls_probe import fingerprint, served_certificate, shake_hands
+    from auditor.evaluate.reason_rows import reason_rows
+    from auditor.model.certificates_result import ProbeRow
+
+    found = shake_hands(target)
+    served = served_certificate(found, now)
+    trusted = {True: "yes", False: "no", None: "unknown"}[found.trusted]
+    fields = {
+        **{name: getattr(served, name) for name in type(served).__slots__},
+        "host": target.host,
+        "port": target.port,
+        "error": found.error,
+        "trusted": trusted,
+        "protocol": found.protocol,
+        "cipher": found.cipher,
+        "sha256": fingerprint(found),
+        "names": list(served.names),
+        "problems": reason_rows(served.problems),
+    }
+    return ProbeRow.model_validate(fields)
 
 
 def run_audit(request: AuditRequest, stage: Stage = _quiet) -> AuditOutcome:

@@ -6,15 +6,21 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 
 from auditor.collect.snapshot_file import SnapshotFile
+from auditor.model.certificates_result import CertificatesResult
 from auditor.model.connectivity_result import ChangesResult, ConnectivityResult, ExposureResult, QueryResult
 from auditor.model.control import Control, Framework
+from auditor.model.encryption_result import EncryptionResult
+from auditor.model.entrypoints_result import EntryPointsResult
 from auditor.model.result import AuditResult
 from auditor.model.scope import Scope
 
 SCHEMAS: dict[str, type[BaseModel]] = {
+    "certificates": CertificatesResult,
     "changes": ChangesResult,
     "connectivity": ConnectivityResult,
     "control": Control,
+    "encryption": EncryptionResult,
+    "entrypoints": EntryPointsResult,
     "exposure": ExposureResult,
     "framework": Framework,
     "query": QueryResult,

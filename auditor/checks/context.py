@@ -5,6 +5,12 @@ from datetime import datetime
 from functools import cached_property
 
 from auditor.checks.definition import Judgement
+from auditor.encryption.certificates import (
+    CertificateFact,
+    HostCertificate,
+    certificates,
+    host_certificates,
+)
 from auditor.encryption.entry_points import (
     EntryPoint,
     Exposure,
@@ -65,6 +71,16 @@ class Facts:
     def exposures(self) -> tuple[Exposure, ...]:
         """Ways in at layer 4: LoadBalancer, NodePort, externalIPs, hostPort."""
         return exposures(self.cluster, self.services, self.endpoints)
+
+    @cached_property
+    def certificates(self) -> tuple[CertificateFact, ...]:
+        """Every certificate that the evidence describes, as it stands at the time of evaluation."""
+        return certificates(self.cluster, self.now)
+
+    @cached_property
+    def host_certificates(self) -> tuple[HostCertificate, ...]:
+        """For each way in that ends TLS, the certificate that serves it."""
+        return host_certificates(self.entry_points, self.certificates)
 
     @cached_property
     def components(self) -> tuple[str, ...]:

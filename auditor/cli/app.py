@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from auditor.cli import audit_command, catalogue_commands, connectivity_command
+from auditor.cli import audit_command, catalogue_commands, connectivity_command, encryption_command
 
 EPILOGUE = """
 Exit codes: 0 done · 1 an outcome of --fail-on was found · 2 wrong use, or nothing usable in the input ·
@@ -41,6 +41,7 @@ _STATE: dict[str, Any] = {"debug": False}
 
 audit_command.register(app)
 connectivity_command.register(app)
+encryption_command.register(app)
 catalogue_commands.register(app)
 
 

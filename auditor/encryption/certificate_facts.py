@@ -66,7 +66,7 @@ def from_pem(
     unordered = () if anchors or is_ordered(chain) else (said("certificate.chain-order"),)
     for index, parsed in enumerate(chain if anchors else chain[:1]):
         where = f"{place}#{index + 1}" if anchors and len(chain) > 1 else place
-        problems = (*_problems(parsed, now), *unordered, *broken)
+        problems = (*problems_of(parsed, now), *unordered, *broken)
         yield _fact(obj, use, where, secret, parsed, problems, evidence)
 
 
@@ -126,7 +126,8 @@ def _unread(
     )
 
 
-def _problems(parsed: ParsedCertificate, now: datetime) -> tuple[Cause, ...]:
+def problems_of(parsed: ParsedCertificate, now: datetime) -> tuple[Cause, ...]:
+    """What is wrong with a certificate that was read, and what of it cannot be judged."""
     found = list(validity(parsed.not_before, parsed.not_after, now))
     if parsed.weak_key is None:
         found.append(said("indeterminate.certificate.key-unknown"))

@@ -1,0 +1,182 @@
+"""Encryption of ports, ways in and certificates, each as a table."""
+
+from collections.abc import Iterable
+
+from auditor.model.certificates_result import CertificateRow, CertificatesResult, HostRow, ProbeRow
+from auditor.model.encryption_result import EncryptionResult, EncryptionRow, ReasonRow
+from auditor.model.entrypoints_result import EntryPointRow, EntryPointsResult
+from auditor.report.answer_tables import AnswerTable
+
+_WEAK = ("PLAINTEXT", "OPPORTUNISTIC", "PLAINTEXT_REJECTED_BY_AUTHZ")
+_RECORD = (
+    "plaintext_accepted",
+    "cross_node_encrypted",
+    "same_node_encrypted",
+    "server_authenticated",
+    "client_authenticated",
+)
+
+
+def encryption_table(result: EncryptionResult, *, full: bool = False) -> AnswerTable:
+    """One line for each port. `full` (for CSV) spells out the record and the evidence."""
+    columns = ("workload", "port", "verdict", "mode", "data plane", "covered by")
+    columns = (*columns, *(_RECORD if full else ()), "reasons", *(("evidence", "pod") if full else ()))
+    return AnswerTable(
+        headline=f"{len(result.rows)} ports",
+        columns=columns,
+        lines=tuple(_port(row, full) for row in result.rows),
+        marked=_marked(row.verdict in _WEAK for row in result.rows),
+    )
+
+
+def _port(row: EncryptionRow, full: bool) -> tuple[str, ...]:
+    head = (
+        row.workload,
+        f"{row.port}/{row.protocol}",
+        row.verdict,
+        row.mode or "",
+        row.data_plane,
+        ", ".join(row.covered_by),
+    )
+    if not full:
+        return (*head, _reasons(row.reasons))
+    record = tuple(str(getattr(row.record, name)) for name in _RECORD)
+    return (*head, *record, _reasons(row.reasons), " ".join(row.evidence), row.pod or "")
+
+
+def entrypoints_table(result: EntryPointsResult) -> AnswerTable:
+    """One line for each object, host and listener."""
+    return AnswerTable(
+        headline=f"{len(result.rows)} ways in",
+        columns=(
+            *("object", "host", "port", "controller", "plaintext", "tls", "minimum version", "certificate"),
+            *("client authentication", "backend", "verdict", "reasons"),
+        ),
+        lines=tuple(_entry(row) for row in result.rows),
+        marked=_marked(row.plaintext == "open" for row in result.rows),
+    )
+
+
+def _entry(row: EntryPointRow) -> tuple[str, ...]:
+    return (
+        row.object,
+        row.host,
+        str(row.port or ""),
+        row.controller or "unknown",
+        row.plaintext,
+        row.tls.mode if row.tls else "none",
+        (row.tls.minimum_version if row.tls else None) or "",
+        (row.tls.certificate if row.tls else None) or "",
+        row.client_authentication,
+        row.backend,
+        row.verdict,
+        _reasons(row.reasons),
+    )
+
+
+def certificates_table(result: CertificatesResult) -> AnswerTable:
+    """One line for each certificate."""
+    return AnswerTable(
+        headline=f"{len(result.rows)} certificates at {result.evaluated_at}",
+        columns=(
+            *("object", "place", "use", "secret", "subject", "issuer", "names", "key", "signature"),
+            *("not before", "not after", "renewal", "known by", "problems"),
+        ),
+        lines=tuple(_certificate(row) for row in result.rows),
+        marked=_marked(bool(row.problems) for row in result.rows),
+    )
+
+
+def _certificate(row: CertificateRow) -> tuple[str, ...]:
+    return (
+        row.object,
+        row.place,
+        row.use,
+        row.secret or "",
+        row.subject or "",
+        row.issuer or "",
+        _names(row.names, row.name_count),
+        row.key or "",
+        row.signature or "",
+        row.not_before or "",
+        row.not_after or "",
+        row.renewal or "",
+        "certificate" if row.observed else "declaration",
+        _reasons(row.problems),
+    )
+
+
+def hosts_table(result: CertificatesResult) -> AnswerTable:
+    """One line for each way in that ends TLS: which certificate serves it, and whether that covers the host."""
+    return AnswerTable(
+        headline=f"\n{len(result.hosts)} hosts served over TLS",
+        columns=("object", "host", "port", "certificate named", "described by", "covered", "reasons"),
+        lines=tuple(_host(row) for row in result.hosts),
+        marked=_marked(row.covered != "yes" for row in result.hosts),
+    )
+
+
+def _host(row: HostRow) -> tuple[str, ...]:
+    return (
+        row.object,
+        row.host,
+        str(row.port or ""),
+        row.named or "",
+        row.certificate or "",
+        row.covered,
+        _reasons(row.reasons),
+    )
+
+
+def probes_table(result: CertificatesResult) -> AnswerTable:
+    """One line for each live handshake."""
+    return AnswerTable(
+        headline=f"\n{len(result.probes)} hosts probed",
+        columns=(
+            *(
+                "host",
+                "port",
+                "trusted",
+                "protocol",
+                "cipher",
+                "subject",
+                "issuer",
+                "names",
+                "key",
+                "signature",
+            ),
+            *("not after", "problems"),
+        ),
+        lines=tuple(_probe(row) for row in result.probes),
+        marked=_marked(row.trusted != "yes" or bool(row.problems) for row in result.probes),
+    )
+
+
+def _probe(row: ProbeRow) -> tuple[str, ...]:
+    return (
+        row.host,
+        str(row.port),
+        row.trusted,
+        row.protocol or "",
+        row.cipher or "",
+        row.subject or "",
+        row.issuer or "",
+        _names(row.names, row.name_count),
+        row.key or "",
+        row.signature or "",
+        row.not_after or "",
+        row.error or _reasons(row.problems),
+    )
+
+
+def _names(names: list[str], count: int) -> str:
+    more = count - len(names)
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def _reasons(rows: Iterable[ReasonRow]) -> str:
+    return "; ".join(row.message for row in rows)
+
+
+def _marked(flags: Iterable[bool]) -> frozenset[int]:
+    return frozenset(number for number, flag in enumerate(flags) if flag)
