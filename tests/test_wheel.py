@@ -42,6 +42,10 @@ def test_the_installed_tool_audits_a_sample(wheel: Path, tmp_path: Path) -> None
     run(*pip, "--no-deps", wheel)
     tool = tmp_path / "venv" / "bin" / "auditor"
     run(tool, "audit", SAMPLE, "--scope", SAMPLE / "scope.yaml", "--out", tmp_path / "out", cwd=tmp_path)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "report.pdf", "results.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "report.html",
+        "report.pdf",
+        "results.json",
+    }
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert len(results["controls"]) >= 16

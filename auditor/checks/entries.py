@@ -7,7 +7,7 @@ from auditor.checks import told
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement
 from auditor.encryption.entry.tls_versions import is_at_least
-from auditor.encryption.entry_points import EntryPoint, Plaintext
+from auditor.encryption.entry_points import READS, EntryPoint, Plaintext
 from auditor.model.finding import Exclusion, Read, Subject
 from auditor.model.kinds import INGRESS, INGRESS_CLASS, KNOWN_KINDS, NAMESPACE, POD, SERVICE, KindKey
 from auditor.model.verdict import Tri
@@ -22,9 +22,11 @@ _HTTP_ENTRY_KINDS = (
     KindKey("projectcontour.io", "HTTPProxy"),
 )
 _BEHIND = (INGRESS_CLASS, SERVICE, POD, NAMESPACE)
+_CONFIGURING = sorted({*READS} - {*_HTTP_ENTRY_KINDS, *_BEHIND, ISTIO_GATEWAY})
 HTTP_ENTRIES = (
     *(Read(KNOWN_KINDS[key].key, subjects=True) for key in _HTTP_ENTRY_KINDS),
     *(Read(key) for key in _BEHIND),
+    *(Read(key, could_fail=True) for key in _CONFIGURING if key.group != ISTIO_GATEWAY.group),
 )
 """Objects that open a host to clients outside, and what stands behind them."""
 

@@ -43,6 +43,7 @@ MESH_AUTHORIZATION = tuple(
 )
 """Authorization at receivers in a mesh."""
 
+
 def _kinds(group: str, *kinds: str) -> tuple[Read, ...]:
     return tuple(Read(KindKey(group, kind), could_pass=True, could_fail=True) for kind in kinds)
 
