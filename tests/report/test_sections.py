@@ -5,7 +5,7 @@ from auditor.model.result import AuditResult, Input
 from auditor.report.bars import WIDTH, draw_bar
 from auditor.report.draft import Draft
 from auditor.report.profile import PAPER, SCREEN, shorten
-from auditor.report.sections import controls, populations, scope, summary
+from auditor.report.sections import controls, findings, populations, scope, summary
 from auditor.report.sections.cover import inputs_hash
 from tests.report.example import example, finding
 
@@ -115,3 +115,28 @@ def test_the_hash_of_the_input_is_that_of_sorted_sha256sum_lines() -> None:
     ]
     # printf 'aa  a.yaml\nbb  b.yaml\n' | sha256sum
     assert inputs_hash(files) == "30b99215e69b0dd551b6a62e0515f2cab8c0587269b44ba7b37ad115ffecccc8"
+
+
+def _remedied(remedies: list[str]) -> findings.FindingView:
+    given = [
+        finding("default-deny-ingress", f"ns/Deployment/{n}", Outcome.FAIL, "open", "Seen.", remedy=text)
+        for n, text in enumerate(remedies)
+    ]
+    (view,) = findings.build(Draft(example(given), PAPER, None)).findings
+    return view
+
+
+def test_equal_remedies_are_told_once() -> None:
+    assert _remedied(["Close it."] * 9).remedies == ("Close it.",)
+
+
+def test_many_different_remedies_give_way_to_that_of_the_control() -> None:
+    view = _remedied([f"Close port {n}." for n in range(9)])
+    assert (view.remedies, view.remedies_differ) == ((), True)
+
+
+def test_the_policy_that_decided_is_printed_beside_the_remedy(result: AuditResult) -> None:
+    first = findings.build(Draft(result, PAPER, None)).findings[0]
+    (shown,) = first.excerpts.rows
+    assert shown.item.object == "card-vault/NetworkPolicy/vault-db"
+    assert shown.excerpt.text.startswith("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n")

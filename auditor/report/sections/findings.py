@@ -1,6 +1,6 @@
 """Findings: each stands alone with what was tested, observed, decided by, the evidence beside the remedy, and its limits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from auditor.report.sections import Entry
 from auditor.report.wording import N_
 
 TITLE = N_("Findings")
+_MAX_REMEDIES = 2
+_CONTEXT_KINDS = frozenset({"Namespace", "Node", "Service", "ServiceAccount"})
 _ENDINGS = {Outcome.FAIL: N_("Not met"), Outcome.ERROR: N_("Stopped with an error")}
 
 
@@ -51,7 +53,8 @@ class FindingView:
     details: tuple[Detail, ...]
     excerpts: Shortened[Shown]
     evidence: Shortened[r.EvidenceItem]
-    remedies: Shortened[str]
+    remedies: tuple[str, ...]
+    remedies_differ: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,10 @@ def entries(view: FindingsView) -> tuple[Entry, ...]:
 def _finding(draft: Draft, group: FindingGroup) -> FindingView:
     profile, single = draft.profile, len(group.findings) == 1
     items = _evidence(draft, group.findings)
-    shown = [item for item in items if item.excerpt is not None]
+    shown = [item for item in items if item.excerpt is not None and _decides(item, group.findings)]
     frameworks = {name for finding in group.findings for name in finding.frameworks}
-    remedies = [draft.sentences.remedy(finding) for finding in group.findings]
+    remedies = dict.fromkeys(draft.sentences.remedy(finding) for finding in group.findings)
+    alike = len(remedies) <= _MAX_REMEDIES
     return FindingView(
         ending=_ENDINGS[group.outcome],
         group=group,
@@ -106,7 +110,8 @@ def _finding(draft: Draft, group: FindingGroup) -> FindingView:
             profile.excerpts,
         ),
         evidence=shorten(items, profile.named),
-        remedies=shorten([text for text in dict.fromkeys(remedies) if text], profile.named),
+        remedies=tuple(text for text in remedies if text) if alike else (),
+        remedies_differ=not alike,
     )
 
 
@@ -114,16 +119,26 @@ def _subject(draft: Draft, finding: r.FindingResult) -> SubjectRow:
     return SubjectRow(finding, draft.sentences.message(finding), tuple(id[:12] for id in finding.evidence))
 
 
-def _evidence(draft: Draft, findings: Iterable[r.FindingResult]) -> list[r.EvidenceItem]:
+def _evidence(draft: Draft, findings: Sequence[r.FindingResult]) -> list[r.EvidenceItem]:
     """The evidence of the findings without repetition: subjects themselves first, then what decided."""
-    findings = tuple(findings)
-    subjects = {_object_of(finding.subject) for finding in findings}
-    deciding = {name for finding in findings for name in _deciding(finding.parameters)}
     ids = dict.fromkeys(id for finding in findings for id in finding.evidence)
     items = [draft.evidence[id] for id in ids if id in draft.evidence]
+    subjects = {_object_of(finding.subject) for finding in findings}
+    deciding = _deciding_objects(findings)
     return sorted(
         items, key=lambda item: 0 if item.object in subjects else 1 if item.object in deciding else 2
     )
+
+
+def _decides(item: r.EvidenceItem, findings: Sequence[r.FindingResult]) -> bool:
+    """Whether an object is worth printing: nodes, namespaces and Services only where the finding is about them."""
+    if item.kind not in _CONTEXT_KINDS:
+        return True
+    return item.object in _deciding_objects(findings) | {_object_of(finding.subject) for finding in findings}
+
+
+def _deciding_objects(findings: Sequence[r.FindingResult]) -> set[str]:
+    return {name for finding in findings for name in _deciding(finding.parameters)}
 
 
 def _object_of(subject: str) -> str:
