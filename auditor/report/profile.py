@@ -38,15 +38,15 @@ SCREEN = Profile(
 )
 PAPER = Profile(
     paged=True,
-    population_rows=5,
-    subject_rows=15,
-    flow_rows=12,
+    population_rows=3,
+    subject_rows=10,
+    flow_rows=8,
     excerpts=1,
-    excerpt_lines=28,
-    evidence_rows=24,
-    input_rows=30,
+    excerpt_lines=24,
+    evidence_rows=12,
+    input_rows=15,
     named=6,
-    redaction_rows=12,
+    redaction_rows=5,
 )
 
 

@@ -43,6 +43,16 @@ class SectionRows:
     title: str
     rows: tuple[RequirementRow, ...]
 
+    @property
+    def decided(self) -> bool:
+        """Whether a control decides any of them."""
+        return any(row.in_full for row in self.rows)
+
+    @property
+    def undecided(self) -> tuple[RequirementRow, ...]:
+        """Those that no control decides; on paper they stand in one line."""
+        return tuple(row for row in self.rows if not row.in_full)
+
 
 @dataclass(frozen=True, slots=True)
 class FrameworkView:
