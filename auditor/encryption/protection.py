@@ -1,9 +1,10 @@
 """What protects each port: the one place where meshes and encryption between nodes come together."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 
 from auditor.encryption import record as records
+from auditor.encryption.client_classes import ClientClasses
 from auditor.encryption.cni import node_encryption
 from auditor.encryption.flows import flow_record
 from auditor.encryption.istio.client_rules import ClientRules
@@ -52,6 +53,7 @@ class Encryption:
         self._endpoints = tuple(endpoints)
         self._services = services
         self._given_nodes = node_encryption
+        self._asked: tuple[tuple[str, int, str], MeshVerdict] | None = None
 
     @cached_property
     def nodes(self) -> NodeEncryption:
@@ -113,7 +115,11 @@ class Encryption:
         self, source: Endpoint, destination: Endpoint, port: int, protocol: str = "TCP"
     ) -> FlowProtection:
         """What protects a flow from one endpoint to a container port of another."""
-        _, verdict = self._workload_verdict(destination, port, protocol)
+        asked = (destination.id, port, protocol)
+        if self._asked is None or self._asked[0] != asked:
+            # Flows are asked for port by port, from many sources.
+            self._asked = asked, self._workload_verdict(destination, port, protocol)[1]
+        verdict = self._asked[1]
         wire, sent = Wire.PLAINTEXT, Reasons()
         if protocol == "TCP":
             wire, sent = self._wire(source, destination, port)
@@ -137,6 +143,10 @@ class Encryption:
             chain=reasons.chain,
             evidence=reasons.evidence,
         )
+
+    def client_class(self, source: Endpoint) -> Hashable:
+        """Sources of one class have flows of the same record to every port; causes may name the source."""
+        return self._client_classes.of(source)
 
     def client_rules(self) -> tuple[ClientRule, ...]:
         """Every DestinationRule, sorted by id, with what it does to clients of meshed services."""
@@ -238,6 +248,10 @@ class Encryption:
     @cached_property
     def _istio_client(self) -> IstioOutbound:
         return IstioOutbound(self._cluster, self._services, self._configs, self._istio, self._meshes)
+
+    @cached_property
+    def _client_classes(self) -> ClientClasses:
+        return ClientClasses(self._cluster, self._configs, self._meshes, self._linkerd_data_plane)
 
     @cached_property
     def _linkerd_client(self) -> LinkerdOutbound:

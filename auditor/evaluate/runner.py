@@ -55,14 +55,18 @@ def _finding(control: str, check: Check, entry: Judgement, context: Context) -> 
     finding = Finding(
         control, check.id, entry.subject, reason.outcome, reason.code, entry.parameters, entry.evidence
     )
-    return _downgraded(finding, check, reason, context)
+    return _downgraded(finding, check, reason, context, entry.listed)
 
 
-def _downgraded(finding: Finding, check: Check, reason: Reason, context: Context) -> Finding:
-    """Only those outcomes that a missing object could reverse are lost (contracts, Incomplete evidence)."""
-    if reason.final or reason.outcome not in (Outcome.PASS, Outcome.FAIL):
+def _downgraded(finding: Finding, check: Check, reason: Reason, context: Context, listed: bool) -> Finding:
+    """Only those outcomes that a missing object could reverse are lost (contracts, Incomplete evidence).
+
+    That a control does not apply to a subject of its population is lost as easily as that the subject passes.
+    """
+    good = reason.outcome is Outcome.PASS or (reason.outcome is Outcome.NOT_APPLICABLE and listed)
+    if reason.final or not (good or reason.outcome is Outcome.FAIL):
         return finding
-    matters = [r for r in check.reads if (r.could_fail if reason.outcome is Outcome.PASS else r.could_pass)]
+    matters = [r for r in check.reads if (r.could_fail if good else r.could_pass)]
     gaps = list(_gaps(matters, finding.subject.namespace, context))
     if not gaps:
         return finding

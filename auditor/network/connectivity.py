@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
@@ -11,7 +12,7 @@ from auditor.model.verdict import Cause, Reach, RuleRef
 from auditor.network.address_reading import read_blocks
 from auditor.network.addresses import External
 from auditor.network.all_pairs import AllPairs
-from auditor.network.bits import members
+from auditor.network.bits import from_members, members
 from auditor.network.columns import Columns
 from auditor.network.datapath import Datapath
 from auditor.network.decisions import Decider
@@ -160,6 +161,30 @@ class Connectivity:
             if (peers := tuple(self.universe.of(bits)))
         ]
 
+    def family(self, peers: Iterable[Peer]) -> Bits:
+        """Peers as a set, for `flows_between_nodes`."""
+        return from_members(self.universe.position(peer) for peer in peers)
+
+    def flows_between_nodes(
+        self, destination: Peer, families: Sequence[Bits], shown: int, basis: Basis = Basis.ENFORCED
+    ) -> list[tuple[Flows, int]]:
+        """What may reach a peer from other nodes, each family of sources apart, and how many sources that are.
+
+        As `flows_into`, without what a node's own network may always send to its own pods, which never leaves the node.
+        `Flows.sources` are the first `shown`, so that the cost doesn't follow the number of sources.
+        """
+        d = self.universe.position(destination)
+        column = self._column(d, Direction.INGRESS, basis)
+        found = []
+        for bits, masks in group_peers(column, self.universe.everything & ~(1 << d)):
+            because: tuple[Because, Because] | None = None
+            for family in families:
+                if inside := bits & family:
+                    because = because or self._because((next(members(inside)), d), masks, basis)
+                    sources = tuple(islice(self.universe.of(inside), shown))
+                    found.append((self._flows(sources, (destination,), *because, masks), inside.bit_count()))
+        return found
+
     def flows_out_of(
         self, source: Peer, destinations: Iterable[Peer] | None = None, basis: Basis = Basis.ENFORCED
     ) -> list[Flows]:
@@ -215,15 +240,19 @@ class Connectivity:
         self, position: int, direction: Direction, others: Iterable[Peer] | None, basis: Basis
     ) -> list[tuple[int, Masks]]:
         """The other ends of a peer, grouped by their masks. `direction` is that of the peer's own policies."""
-        opposite = Direction.EGRESS if direction is Direction.INGRESS else Direction.INGRESS
-        own = self._judge.of(position, direction, basis).parts
-        column = join_columns(own, self._transposed(opposite, basis).at(position))
         near = self.universe.own_node(position)
-        column = exempt(column, self._datapath.table.full, near.must, near.may)
+        column = exempt(
+            self._column(position, direction, basis), self._datapath.table.full, near.must, near.may
+        )
         among = self.universe.everything
         if others is not None:
             among = sum(1 << p for p in {self.universe.position(peer) for peer in others})
         return list(group_peers(column, among & ~(1 << position)))
+
+    def _column(self, position: int, direction: Direction, basis: Basis) -> Column:
+        opposite = Direction.EGRESS if direction is Direction.INGRESS else Direction.INGRESS
+        own = self._judge.of(position, direction, basis).parts
+        return join_columns(own, self._transposed(opposite, basis).at(position))
 
     def _connection(self, source: int, destination: int, masks: Masks, basis: Basis) -> Connection:
         peers = self.universe.peers

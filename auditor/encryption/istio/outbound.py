@@ -192,7 +192,7 @@ class IstioOutbound:
     def _to_endpoint(self, source: Endpoint, target: Endpoint, port: int) -> OnWire:
         member = self._meshes.membership(target)
         if member.data_plane is DataPlane.ISTIO_AMBIENT:
-            if _speaks_hbone(source):
+            if speaks_hbone(source):
                 return _because(Wire.MESH_MTLS, "istio.client-hbone", target)
             return _because(Wire.INDETERMINATE, "indeterminate.istio.client-hbone", target)
         takes = self.takes_mtls(target)
@@ -226,7 +226,8 @@ def _bypass(source: Endpoint, port: int) -> OnWire | None:
     return None
 
 
-def _speaks_hbone(source: Endpoint) -> bool:
+def speaks_hbone(source: Endpoint) -> bool:
+    """Whether a sidecar tunnels to those who understand HBONE."""
     return any(
         entry.get("name") == _HBONE and entry.get("value") == "true"
         for container in source.containers
