@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from auditor.inventory.endpoints import Endpoint
-from auditor.model.scope import ApprovedFlow, Scope, matches_glob
+from auditor.model.scope import ApprovedFlow, PortRange, Scope, matches_glob
 from auditor.network.addresses import External, contains
 from auditor.network.ports import NOTHING, PortSet
 from auditor.network.universe import Peer
@@ -29,6 +29,9 @@ class Approvals:
         flows = scope.approved_flows if scope else []
         self._approvals = [Approval(flow, _ports(flow)) for flow in flows]
 
+    def __bool__(self) -> bool:
+        return bool(self._approvals)
+
     def into(self, destination: Peer) -> list[Approval]:
         """The approvals whose destination is, or includes, a peer."""
         return [entry for entry in self._approvals if names(entry.flow.destination, destination)]
@@ -42,11 +45,14 @@ def approved_ports(
     candidates: list[Approval], source: Peer | None = None, destination: Peer | None = None
 ) -> PortSet:
     """The ports that any of the candidates approves from `source` or to `destination` (the end that isn't fixed yet)."""
-    fitting = (entry.ports for entry in _fitting(candidates, source, destination))
-    return reduce(PortSet.__or__, fitting, NOTHING)
+    ports = (entry.ports for entry in fitting(candidates, source, destination))
+    return reduce(PortSet.__or__, ports, NOTHING)
 
 
-def _fitting(candidates: list[Approval], source: Peer | None, destination: Peer | None) -> Iterator[Approval]:
+def fitting(
+    candidates: list[Approval], source: Peer | None = None, destination: Peer | None = None
+) -> Iterator[Approval]:
+    """The candidates that approve something from `source` or to `destination` (the end that isn't fixed yet)."""
     for entry in candidates:
         from_source = source is None or names(entry.flow.source, source)
         if from_source and (destination is None or names(entry.flow.destination, destination)):
@@ -75,12 +81,12 @@ def _names_external(text: str, peer: External) -> bool:
     return contains(block, peer.block)
 
 
+def service_ports(service: PortRange) -> PortSet:
+    """What one service of an approved flow names."""
+    if not service.ports:
+        return PortSet.whole(service.protocol)
+    return PortSet.of({service.protocol: service.ranges})
+
+
 def _ports(flow: ApprovedFlow) -> PortSet:
-    ranges: dict[str, list[tuple[int, int]]] = {}
-    whole = []
-    for service in flow.services:
-        if service.ports:
-            ranges.setdefault(service.protocol, []).extend(service.ranges)
-        else:
-            whole.append(service.protocol)
-    return PortSet.of(ranges) | PortSet.whole(*whole)
+    return reduce(PortSet.__or__, map(service_ports, flow.services), NOTHING)

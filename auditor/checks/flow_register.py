@@ -1,0 +1,138 @@
+"""The flow register: what may connect into and out of scope, each flow with the approvals that name it (PCI DSS 1.2.5)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from auditor.checks import told
+from auditor.checks.approvals import Approval, Approvals, fitting
+from auditor.checks.context import Context
+from auditor.inventory.endpoints import Endpoint
+from auditor.model.verdict import Cause, Reach, RuleRef
+from auditor.network.ports import NOTHING, PortSet
+from auditor.network.reach import Flows
+from auditor.network.representation import BOTH, Direction
+from auditor.network.universe import Peer
+
+MAX_PEERS = 50
+"""So many peers are listed with a flow; `peers_total` says how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredFlow:
+    """Services between an endpoint in scope and peers that fare alike, approved all or not at all.
+
+    `outside`: the peers are out of scope or outside the cluster; else the scope file names them as connected-to or
+    security-impacting. `approved_by` are ids of approved flows; empty where nobody approved it.
+    """
+
+    direction: Direction
+    peers: tuple[Peer, ...]
+    ports: PortSet
+    verdict: Reach
+    outside: bool
+    approved_by: tuple[str, ...]
+    causes: tuple[Cause, ...]
+    rules: tuple[RuleRef, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The flow as a finding lists it."""
+        return {
+            "direction": str(self.direction),
+            "peers": [peer.id for peer in self.peers[:MAX_PEERS]],
+            "peers_total": len(self.peers),
+            "services": str(self.ports),
+            "ports": self.ports.as_json(),
+            "verdict": str(self.verdict),
+            "outside": self.outside,
+            "approved_by": list(self.approved_by),
+            "causes": told.causes(self.causes),
+            "decided_by": told.rules(self.rules),
+        }
+
+
+class FlowRegister:
+    """Every flow between an endpoint in scope and whatever is not: endpoints of other classes and external ranges.
+
+    Nodes are left out, and so are endpoints on a node's network that aren't placed out of scope: policies can't tell
+    them from the node. Loopback ranges lead nowhere.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.approvals = Approvals(context.scope)
+        self._network = context.network
+        others = [e for e, c in context.classified if not (c.judged_in_scope or c.undecided)]
+        outside: list[Peer] = [e for e in others if e.id in context.out_of_scope]
+        outside += [x for x in context.network.externals if not x.block.is_loopback]
+        named: list[Peer] = [e for e in others if e.id not in context.out_of_scope and not e.host_network]
+        self._peers = ((True, outside), (False, named))
+
+    def of(self, endpoint: Endpoint) -> list[RegisteredFlow]:
+        """The flows of an endpoint in scope, into it first."""
+        return [
+            flow
+            for direction in BOTH
+            for outside, peers in self._peers
+            for flow in self._between(endpoint, direction, peers, outside)
+        ]
+
+    def _between(
+        self, endpoint: Endpoint, direction: Direction, peers: list[Peer], outside: bool
+    ) -> Iterator[RegisteredFlow]:
+        inward = direction is Direction.INGRESS
+        candidates = self.approvals.into(endpoint) if inward else self.approvals.out_of(endpoint)
+        network = self._network
+        groups = network.flows_into(endpoint, peers) if inward else network.flows_out_of(endpoint, peers)
+        for group in groups:
+            others = group.sources if inward else group.destinations
+            for alike, fit in _by_approvals(others, candidates, inward):
+                pair = (alike[0], endpoint) if inward else (endpoint, alike[0])
+                rules = network.connection(*pair).decided_by
+                for verdict, ports, ids, causes in _split(group, fit):
+                    yield RegisteredFlow(direction, alike, ports, verdict, outside, ids, causes, rules)
+
+
+def _by_approvals(
+    peers: tuple[Peer, ...], candidates: list[Approval], inward: bool
+) -> Iterable[tuple[tuple[Peer, ...], list[Approval]]]:
+    """Peers joined by the approvals that name them."""
+    if not candidates:
+        return [(peers, [])]
+    found: dict[tuple[str, ...], tuple[list[Peer], list[Approval]]] = {}
+    for peer in peers:
+        fit = list(fitting(candidates, source=peer) if inward else fitting(candidates, destination=peer))
+        key = tuple(entry.flow.id for entry in fit)
+        found.setdefault(key, ([], fit))[0].append(peer)
+    return [(tuple(alike), fit) for alike, fit in found.values()]
+
+
+def _split(
+    group: Flows, fit: list[Approval]
+) -> Iterator[tuple[Reach, PortSet, tuple[str, ...], tuple[Cause, ...]]]:
+    """Each verdict of a group: first what is approved, then the rest."""
+    taken = reduce(PortSet.__or__, (entry.ports for entry in fit), NOTHING)
+    for verdict, ports, causes in verdicts(group):
+        left = ports.minus(taken)
+        if approved := ports.minus(left):
+            ids = sorted(entry.flow.id for entry in fit if overlaps(entry.ports, approved))
+            yield verdict, approved, tuple(ids), causes
+        if left:
+            yield verdict, left, (), causes
+
+
+def verdicts(group: Flows) -> Iterator[tuple[Reach, PortSet, tuple[Cause, ...]]]:
+    """What isn't denied in a group, by verdict."""
+    if group.allowed:
+        yield Reach.ALLOWED, group.allowed, ()
+    for ports, why in group.conditional:
+        yield Reach.CONDITIONAL, ports, (why,)
+    if group.declared_not_enforced:
+        yield Reach.DECLARED_NOT_ENFORCED, group.declared_not_enforced, ()
+    for ports, why in group.indeterminate:
+        yield Reach.INDETERMINATE, ports, (why,)
+
+
+def overlaps(ports: PortSet, others: PortSet) -> bool:
+    """Whether two sets have a port in common."""
+    return ports.minus(others) != ports
