@@ -1,4 +1,4 @@
-"""Reading PEM certificates as hostile input: bounded, never raising. Needs the optional package cryptography."""
+"""Reading PEM certificates as hostile input: bounded, never raising. Needs the package cryptography."""
 
 import re
 from collections.abc import Iterator, Sequence

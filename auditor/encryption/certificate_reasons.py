@@ -15,10 +15,14 @@ CERTIFICATE_REASONS: dict[str, str] = {
     "certificate.names-cut": "it carries {count} names, of which the first are listed",
     "indeterminate.certificate.unreadable": "what stands in {place} cannot be read as a certificate",
     "indeterminate.certificate.library-missing": (
-        "the certificate was not looked into: the optional package cryptography is missing"
+        "the certificate was not looked into: the package cryptography is missing"
     ),
     "indeterminate.certificate.not-issued": "only the request for it is in the evidence, not what was issued",
     "indeterminate.certificate.key-unknown": "its kind of key is not one that is judged",
+    "indeterminate.certificate.names-cut": (
+        "it carries {count} names, and none of those that were kept covers {host}"
+    ),
+    "indeterminate.certificate.anchor-not-seen": "the trust anchors of {mesh} are not in the evidence",
     "indeterminate.certificate.not-described": "nothing in the evidence describes {certificate}; Secrets are not read",
 }
 
