@@ -6,6 +6,8 @@ from auditor.report.draft import Draft
 from auditor.report.wording import N_
 
 TITLE = N_("Limits of this report")
+NOT_KUBERNETES = "not a Kubernetes object"
+"""Files beside the manifests (a scope file, a README's example) lack nothing; the appendix lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +28,9 @@ def build(draft: Draft) -> LimitsView:
         stated=tuple(result.limitations),
         complete=result.run.complete,
         incomplete_kinds=tuple(f"{kind.kind}.{kind.group}" if kind.group else kind.kind for kind in missing),
-        broken_inputs=tuple((entry.path, entry.problem) for entry in result.inputs if entry.problem),
+        broken_inputs=tuple(
+            (entry.path, entry.problem)
+            for entry in result.inputs
+            if entry.problem and not entry.problem.startswith(NOT_KUBERNETES)
+        ),
     )
