@@ -1,6 +1,7 @@
 """The population of checks on entry points: those that lead to endpoints in scope."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from auditor.checks import told
@@ -39,8 +40,9 @@ def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judg
     rows = [
         row for row in context.facts.entry_points if row.kind != SERVICE.kind and not is_istio_gateway(row)
     ]
+    alike = Counter(row.subject for row in rows)
     for row in rows:
-        subject = entry_subject(row, rows)
+        subject = entry_subject(row, alike)
         outside = leads_outside(context, row)
         if outside is None:
             yield subject, row
@@ -48,10 +50,10 @@ def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judg
             yield Exclusion(subject.id, outside) if isinstance(outside, str) else outside
 
 
-def entry_subject(row: EntryPoint, rows: list[EntryPoint]) -> Subject:
-    """The row as a subject, with its listener where `rows` has several of that name."""
-    alike = [other for other in rows if other.subject == row.subject]
-    return Subject(f"{row.subject} {row.listener}" if len(alike) > 1 else row.subject, row.namespace)
+def entry_subject(row: EntryPoint, alike: Mapping[str, int]) -> Subject:
+    """The row as a subject, with its listener where several rows have that name (`alike` counts them)."""
+    several = alike[row.subject] > 1
+    return Subject(f"{row.subject} {row.listener}" if several else row.subject, row.namespace)
 
 
 def is_istio_gateway(row: EntryPoint) -> bool:

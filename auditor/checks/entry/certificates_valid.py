@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from auditor.checks import told
+from auditor.checks.certificate_uses import Outside, key_of, mesh_of, scoped_hosts, scoped_meshes
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, Yielded, check
-from auditor.checks.entries import HTTP_ENTRIES, ISTIO_GATEWAY, entry_subject, leads_outside
+from auditor.checks.entries import HTTP_ENTRIES, ISTIO_GATEWAY, entry_subject
 from auditor.encryption.certificate_reasons import said
 from auditor.encryption.certificates import CertificateFact, HostCertificate
 from auditor.model.finding import Exclusion, Read, Reason, Subject
@@ -75,8 +76,6 @@ _CODES = {
     "certificate.chain-order": "not-maintained",
 }
 """From the worst; what is not listed and not indeterminate is only worth telling."""
-_MESHES = {"istio-ca-root-cert": "Istio", "linkerd-identity-trust-roots": "Linkerd"}
-_ISSUER_SECRETS = {"cacerts": "Istio", "linkerd-identity-issuer": "Linkerd"}
 
 
 @check(
@@ -104,74 +103,32 @@ def certificates_valid(context: Context, parameters: Parameters) -> Iterator[Yie
     is overdue. Secrets are never read: a certificate that nothing else describes is not evaluated. Does not show what is
     served, nor whether clients trust the issuer or a key is kept secret.
     """
-    served, others = _serving(context)
-    yield from others
+    served, others = scoped_hosts(context)
+    alike = Counter(found.entry.subject for found in context.facts.host_certificates)
+    for found, outside in others:
+        yield _undescribed(entry_subject(found.entry, alike), found, outside)
     routes = {found.entry.object for hosts in served.values() for found in hosts}
-    meshes = _scoped_meshes(context)
+    meshes = scoped_meshes(context)
     facts = context.facts.certificates
-    alike = Counter(fact.object for fact in facts)
+    places = Counter(fact.object for fact in facts)
     for fact in facts:
-        name = f"{fact.object} {fact.place}" if alike[fact.object] > 1 else fact.object
-        subject, hosts = Subject(name, fact.namespace), served.get(_key(fact), [])
-        if hosts or fact.object in routes or _mesh_of(fact) in meshes:
+        name = f"{fact.object} {fact.place}" if places[fact.object] > 1 else fact.object
+        subject, hosts = Subject(name, fact.namespace), served.get(key_of(fact), [])
+        if hosts or fact.object in routes or mesh_of(fact) in meshes:
             yield _judge(context, parameters, subject, fact, hosts)
         else:
             yield Exclusion(subject.id, "serves-nothing-scoped")
-    anchored = {_mesh_of(fact) for fact in facts if fact.use == "trust-anchor"}
+    anchored = {mesh_of(fact) for fact in facts if fact.use == "trust-anchor"}
     for mesh in sorted(meshes - anchored):
         yield _without_anchor(context, mesh)
 
 
-_Key = tuple[str, str]
-
-
-def _key(fact: CertificateFact) -> _Key:
-    return fact.object, fact.place
-
-
-def _serving(context: Context) -> tuple[dict[_Key, list[HostCertificate]], list[Yielded]]:
-    """The hosts in scope that each certificate serves; and what is said of hosts whose certificate or scope isn't known."""
-    served: dict[_Key, list[HostCertificate]] = {}
-    others: list[Yielded] = []
-    rows = [found.entry for found in context.facts.host_certificates]
-    for found in context.facts.host_certificates:
-        outside = leads_outside(context, found.entry)
-        if found.certificate is not None and outside is None:
-            served.setdefault(_key(found.certificate), []).append(found)
-        elif found.certificate is None or isinstance(outside, Judgement):
-            subject = entry_subject(found.entry, rows)
-            others.append(_undescribed(subject, found, outside))
-    return served, others
-
-
-def _undescribed(subject: Subject, found: HostCertificate, outside: str | Judgement | None) -> Yielded:
+def _undescribed(subject: Subject, found: HostCertificate, outside: Outside) -> Yielded:
     if outside is not None:
         return Exclusion(subject.id, outside) if isinstance(outside, str) else outside
     named = (found.entry.tls.certificate if found.entry.tls else None) or "not stated"
     parameters = {"causes": told.causes(found.causes), "certificate": named, "hosts": [found.entry.host]}
     return Judgement("indeterminate.certificate", subject, parameters, found.entry.evidence)
-
-
-def _scoped_meshes(context: Context) -> set[str]:
-    """The meshes in whose data plane a workload in scope certainly is."""
-    found = set()
-    for endpoint in context.facts.endpoints:
-        if endpoint.id in context.in_scope:
-            member = context.encryption.membership(endpoint)
-            found |= {
-                name
-                for name, there in (("Istio", member.istio), ("Linkerd", member.linkerd))
-                if there is Tri.YES
-            }
-    return found
-
-
-def _mesh_of(fact: CertificateFact) -> str | None:
-    name = fact.object.rpartition("/")[2]
-    if fact.use == "trust-anchor":
-        return _MESHES.get(name)
-    secret = (fact.secret or "").rpartition("/")[2]
-    return _ISSUER_SECRETS.get(secret) if fact.use == "issuer" else None
 
 
 def _judge(
@@ -220,7 +177,7 @@ def _about(fact: CertificateFact, hosts: list[HostCertificate], causes: list[Cau
         "not_before": fact.not_before or "not known",
         "not_after": fact.not_after or "not known",
         "renewal": fact.renewal or "not stated",
-        "hosts": sorted({found.entry.host for found in hosts}) or [_mesh_of(fact) or "a route's chain"],
+        "hosts": sorted({found.entry.host for found in hosts}) or [mesh_of(fact) or "a route's chain"],
         "causes": told.causes(causes),
     }
 

@@ -1,5 +1,6 @@
 """Hosts for which the scope file asks for client certificates refuse clients without one."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from auditor.checks.context import Context
@@ -60,8 +61,9 @@ def client_certificates_required(context: Context, _: NoParameters) -> Iterator[
         yield Judgement("not-asked-for", CLUSTER_SUBJECT, listed=False)
     for entry in wanted:
         rows = [r for r in context.facts.entry_points if r.kind != SERVICE.kind and _serves(r, entry.host)]
+        alike = Counter(row.subject for row in rows)
         for row in rows:
-            yield Judgement(_code(row), entry_subject(row, rows), about(row), evidence(row))
+            yield Judgement(_code(row), entry_subject(row, alike), about(row), evidence(row))
         if not rows:
             yield Judgement("host-not-found", Subject(f"host {entry.host}"), {"host": entry.host})
 

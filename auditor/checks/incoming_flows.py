@@ -1,0 +1,131 @@
+"""What may flow into a port from other nodes: both ends and the nodes below taken together.
+
+Sources that fare alike are asked about once: those that the same rules let in, and that send the same as clients.
+"""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from auditor.checks import told
+from auditor.checks.context import Context
+from auditor.encryption.verdicts import FlowProtection, PortProtection, Wire
+from auditor.inventory.endpoints import Endpoint
+from auditor.model.verdict import Protection, Reach, RuleRef, Tri
+from auditor.network.reach import Flows
+from auditor.network.universe import Peer
+
+SHOWN = 20
+"""Sources that a flow names; its `source_count` counts all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Flows to a port that fare alike. `result`: plaintext, unknown, encrypted or refused; `sources`: the first by name."""
+
+    result: str
+    reach: Reach
+    sources: tuple[Endpoint, ...]
+    count: int
+    example: FlowProtection
+    rules: tuple[RuleRef, ...]
+
+
+class IncomingFlows:
+    """What may reach one endpoint from other nodes. `families` are the classes of clients as sets."""
+
+    def __init__(self, context: Context, families: list[int], endpoint: Endpoint) -> None:
+        self._encryption = context.encryption
+        self._network = context.network
+        self.endpoint = endpoint
+        self._groups = context.network.flows_between_nodes(endpoint, families, SHOWN)
+        self._rules: dict[str, tuple[RuleRef, ...]] = {}
+
+    def flows(self, row: PortProtection) -> list[Flow]:
+        """Every flow into a port that policy lets through, or may let through."""
+        reached = ((group, count, _reach(group, row.port, row.protocol)) for group, count in self._groups)
+        found = [(group, count, reach) for group, count, reach in reached if reach is not Reach.DENIED]
+        return _joined(self._flow(row, *entry) for entry in found)
+
+    def _flow(self, row: PortProtection, group: Flows, count: int, reach: Reach) -> Flow:
+        sources = first_by_name(group.sources)
+        example = self._encryption.flow(sources[0], row.endpoint, row.port, row.protocol)
+        result = _result(example, self._encryption.nodes.cross_node)
+        if reach is Reach.INDETERMINATE and result == "plaintext":
+            result = "unknown"
+        return Flow(result, reach, sources, count, example, self._decided_by(sources[0]))
+
+    def _decided_by(self, source: Endpoint) -> tuple[RuleRef, ...]:
+        if source.id not in self._rules:
+            self._rules[source.id] = self._network.connection(source, self.endpoint).decided_by
+        return self._rules[source.id]
+
+
+def client_families(context: Context) -> list[int]:
+    """Endpoints that fare alike as clients, as sets of the network's."""
+    classes: dict[Hashable, list[Endpoint]] = {}
+    for endpoint in context.facts.endpoints:
+        classes.setdefault(context.encryption.client_class(endpoint), []).append(endpoint)
+    return [context.network.family(endpoints) for endpoints in classes.values()]
+
+
+def first_by_name(sources: Iterable[Peer]) -> tuple[Endpoint, ...]:
+    """The endpoints that a flow names."""
+    found = (source for source in sources if isinstance(source, Endpoint))
+    return tuple(sorted(found, key=lambda source: source.id)[:SHOWN])
+
+
+def _joined(flows: Iterable[Flow]) -> list[Flow]:
+    """Flows that are told alike as one, with the causes of the first of them."""
+    found: dict[tuple[object, ...], list[Flow]] = {}
+    for flow in flows:
+        key = (flow.result, flow.reach, flow.example.wire, flow.example.label)
+        found.setdefault(key, []).append(flow)
+    return [
+        replace(
+            group[0],
+            sources=first_by_name(source for flow in group for source in flow.sources),
+            count=sum(flow.count for flow in group),
+            rules=tuple(sorted({rule for flow in group for rule in flow.rules})),
+        )
+        for group in found.values()
+    ]
+
+
+def _reach(group: Flows, port: int, protocol: str) -> Reach:
+    if group.allowed.contains(port, protocol):
+        return Reach.ALLOWED
+    if group.declared_not_enforced.contains(port, protocol):
+        return Reach.DECLARED_NOT_ENFORCED
+    if any(ports.contains(port, protocol) for ports, _ in group.conditional):
+        return Reach.CONDITIONAL
+    unknown = any(ports.contains(port, protocol) for ports, _ in group.indeterminate)
+    return Reach.INDETERMINATE if unknown else Reach.DENIED
+
+
+def _result(flow: FlowProtection, between_nodes: Tri) -> str:
+    if flow.label is Protection.DENIED:
+        return "refused"
+    encrypted = flow.record.cross_node_encrypted
+    if encrypted is not Tri.UNKNOWN:
+        return "encrypted" if encrypted is Tri.YES else "plaintext"
+    # Authorization refuses a plaintext request only after its bytes have crossed the network.
+    after_arrival = flow.label is Protection.PLAINTEXT_REJECTED_BY_AUTHZ and flow.wire is Wire.PLAINTEXT
+    return "plaintext" if after_arrival and between_nodes is Tri.NO else "unknown"
+
+
+def told_flow(row: PortProtection, flow: Flow) -> dict[str, Any]:
+    """A flow as a parameter of a finding."""
+    return {
+        "sources": [source.id for source in flow.sources],
+        "source_count": flow.count,
+        "destination": row.subject,
+        "services": f"{row.port}/{row.protocol}",
+        "verdict": flow.result,
+        "reach": str(flow.reach),
+        "wire": str(flow.example.wire),
+        "protection": str(flow.example.label),
+        "same_node": str(flow.example.same_node),
+        "causes": told.causes(flow.example.causes),
+        "decided_by": told.rules(flow.rules),
+    }
