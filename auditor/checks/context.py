@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cached_property
 
 from auditor.checks.definition import Judgement
+from auditor.checks.incoming_flows import IncomingFlows
 from auditor.encryption.certificates import (
     CertificateFact,
     HostCertificate,
@@ -81,6 +82,11 @@ class Facts:
     def host_certificates(self) -> tuple[HostCertificate, ...]:
         """For each way in that ends TLS, the certificate that serves it."""
         return host_certificates(self.entry_points, self.certificates)
+
+    @cached_property
+    def incoming_flows(self) -> IncomingFlows:
+        """What policy lets into each port from other nodes, and how it is protected on the way."""
+        return IncomingFlows(self.network, self.encryption, self.endpoints)
 
     @cached_property
     def components(self) -> tuple[str, ...]:

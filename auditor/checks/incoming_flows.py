@@ -3,15 +3,17 @@
 Sources that fare alike are asked about once: those that the same rules let in, and that send the same as clients.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from auditor.checks import told
-from auditor.checks.context import Context
+from auditor.encryption.protection import Encryption
 from auditor.encryption.verdicts import FlowProtection, PortProtection, Wire
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.verdict import Protection, Reach, RuleRef, Tri
+from auditor.network.connectivity import Connectivity
 from auditor.network.reach import Flows
 from auditor.network.universe import Peer
 
@@ -32,17 +34,47 @@ class Flow:
 
 
 class IncomingFlows:
-    """What may reach one endpoint from other nodes. `families` are the classes of clients as sets."""
+    """The flows into each port, worked out once for all checks and scope views."""
 
-    def __init__(self, context: Context, families: list[int], endpoint: Endpoint) -> None:
-        self._encryption = context.encryption
-        self._network = context.network
+    def __init__(self, network: Connectivity, encryption: Encryption, endpoints: Sequence[Endpoint]) -> None:
+        self._network = network
+        self._encryption = encryption
+        self._endpoints = endpoints
+        self._found: dict[tuple[str, int, str], tuple[Flow, ...]] = {}
+        self._sources: _Sources | None = None
+
+    def into(self, row: PortProtection) -> tuple[Flow, ...]:
+        """Every flow into a port from other endpoints that policy lets through, or may let through."""
+        asked = (row.endpoint.id, row.port, row.protocol)
+        if asked not in self._found:
+            if self._sources is None or self._sources.endpoint is not row.endpoint:
+                # Ports are asked for endpoint by endpoint.
+                self._sources = _Sources(self._network, self._encryption, self._families, row.endpoint)
+            self._found[asked] = tuple(self._sources.flows(row))
+        return self._found[asked]
+
+    @cached_property
+    def _families(self) -> list[int]:
+        """Endpoints that fare alike as clients, as sets of the network's."""
+        classes: dict[Hashable, list[Endpoint]] = {}
+        for endpoint in self._endpoints:
+            classes.setdefault(self._encryption.client_class(endpoint), []).append(endpoint)
+        return [self._network.family(endpoints) for endpoints in classes.values()]
+
+
+class _Sources:
+    """What may reach one endpoint from other nodes, each class of clients apart."""
+
+    def __init__(
+        self, network: Connectivity, encryption: Encryption, families: list[int], endpoint: Endpoint
+    ) -> None:
+        self._network = network
+        self._encryption = encryption
         self.endpoint = endpoint
-        self._groups = context.network.flows_between_nodes(endpoint, families, SHOWN)
+        self._groups = network.flows_between_nodes(endpoint, families, SHOWN)
         self._rules: dict[str, tuple[RuleRef, ...]] = {}
 
     def flows(self, row: PortProtection) -> list[Flow]:
-        """Every flow into a port that policy lets through, or may let through."""
         reached = ((group, count, _reach(group, row.port, row.protocol)) for group, count in self._groups)
         found = [(group, count, reach) for group, count, reach in reached if reach is not Reach.DENIED]
         return _joined(self._flow(row, *entry) for entry in found)
@@ -59,14 +91,6 @@ class IncomingFlows:
         if source.id not in self._rules:
             self._rules[source.id] = self._network.connection(source, self.endpoint).decided_by
         return self._rules[source.id]
-
-
-def client_families(context: Context) -> list[int]:
-    """Endpoints that fare alike as clients, as sets of the network's."""
-    classes: dict[Hashable, list[Endpoint]] = {}
-    for endpoint in context.facts.endpoints:
-        classes.setdefault(context.encryption.client_class(endpoint), []).append(endpoint)
-    return [context.network.family(endpoints) for endpoints in classes.values()]
 
 
 def first_by_name(sources: Iterable[Peer]) -> tuple[Endpoint, ...]:

@@ -1,11 +1,11 @@
 """Each flow that policy lets into a scoped port is encrypted between nodes: both ends and the nodes taken together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from auditor.checks import told
 from auditor.checks.context import Context, not_judged
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
-from auditor.checks.incoming_flows import Flow, IncomingFlows, client_families, first_by_name, told_flow
+from auditor.checks.incoming_flows import Flow, first_by_name, told_flow
 from auditor.checks.reads import (
     DECLARED_PORTS,
     ENDPOINT_SUBJECTS,
@@ -70,16 +70,13 @@ def flows_encrypted(context: Context, _: NoParameters) -> Iterator[Yielded]:
     the cluster, replicas of one workload among themselves, or what a node sends to its own pods.
     """
     classes = {endpoint.id: classification for endpoint, classification in context.classified}
-    families, before = client_families(context), None
     for row in context.encryption.rows():
         subject = Subject(row.subject, row.endpoint.namespace)
         left_out = not_judged(subject, classes[row.endpoint.id]) or _keep_out(context, row, subject)
         if left_out is not None:
             yield left_out
             continue
-        if before is None or before.endpoint is not row.endpoint:
-            before = IncomingFlows(context, families, row.endpoint)
-        yield _judge(row, subject, before.flows(row))
+        yield _judge(row, subject, context.facts.incoming_flows.into(row))
 
 
 def _keep_out(context: Context, row: PortProtection, subject: Subject) -> Exclusion | None:
@@ -89,7 +86,7 @@ def _keep_out(context: Context, row: PortProtection, subject: Subject) -> Exclus
     return Exclusion(subject.id, "mesh-gateway") if gateway else None
 
 
-def _judge(row: PortProtection, subject: Subject, flows: list[Flow]) -> Judgement:
+def _judge(row: PortProtection, subject: Subject, flows: Sequence[Flow]) -> Judgement:
     results = {flow.result for flow in flows}
     worst = next((result for result in _CODES if result in results), None)
     code = _CODES[worst] if worst else "flows-encrypted" if flows else "no-flow"
