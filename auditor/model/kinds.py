@@ -184,6 +184,9 @@ _ALIASES = {
 """Groups that serve the same kinds under another name. Calico stores `projectcalico.org/v3` objects as
 `crd.projectcalico.org/v1`; `extensions` served Ingress and NetworkPolicy before Kubernetes 1.22."""
 
+OTHER_GROUPS = {"projectcalico.org": "crd.projectcalico.org", "traefik.io": "traefik.containo.us"}
+"""The second name under which a cluster may serve the kinds of a group."""
+
 _OLD_APPS = frozenset({"Deployment", "DaemonSet", "ReplicaSet"})
 
 

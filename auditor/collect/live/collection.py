@@ -1,9 +1,8 @@
 """Collecting a Snapshot from a running cluster: discovery, lists of the kinds asked for, ConfigMaps by name."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
 
 from auditor.collect.bundle_format import (
     BundleRequest,
@@ -14,18 +13,15 @@ from auditor.collect.bundle_format import (
 from auditor.collect.config_maps import names_to_collect
 from auditor.collect.document import Document
 from auditor.collect.live.connection import Connection
-from auditor.collect.live.discovery import Served, discover
+from auditor.collect.live.discovery import Served
 from auditor.collect.live.lists import Listed, OnPage, list_all
+from auditor.collect.live.places import namespaces_of, places_of, what_is_served
 from auditor.collect.live.requests import Requester, RequestFailed
 from auditor.collect.objects import FileContent, same_but_for_version, take_document
 from auditor.model.evidence import ClusterIdentity, Completeness, Gap, Redaction, Snapshot
-from auditor.model.kinds import CONFIG_MAP, KNOWN_KINDS, KindKey, KnownKind
+from auditor.model.kinds import CONFIG_MAP, KNOWN_KINDS, NAMESPACE, OTHER_GROUPS, KindKey, KnownKind
 from auditor.model.objects import KubeObject, ObjectId, text_at
 from auditor.model.user_error import UserError
-
-_OTHER_GROUPS = {"projectcalico.org": "crd.projectcalico.org", "traefik.io": "traefik.containo.us"}
-_EVERY_GROUP = frozenset({"traefik.io"})
-"""Kinds of these groups are read under both names, as both hold objects; of the others the first that is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +52,7 @@ def collect_live(
         raise UserError("expected at least one namespace")
     requester = Requester(connection, sleep)
     wanted = [KNOWN_KINDS[key] for key in sorted(KNOWN_KINDS if kinds is None else kinds)]
-    groups = {known.key.group for known in wanted}
-    groups |= {other for group, other in _OTHER_GROUPS.items() if group in groups}
-    try:
-        served = discover(requester, frozenset(groups))
-    except RequestFailed as error:
-        raise UserError(f"the API server doesn't tell what it serves: {error}") from None
+    served = what_is_served(requester, wanted)
     run = _Run(
         requester,
         served,
@@ -74,10 +65,14 @@ def collect_live(
             run.collect(known)
     if CONFIG_MAP in {known.key for known in wanted}:
         run.collect_config_maps()
-    return run.result(connection, now, _uid(requester))
+    return run.result(connection, now, _uid(run.objects, requester))
 
 
-def _uid(requester: Requester) -> str | None:
+def _uid(objects: Mapping[ObjectId, KubeObject], requester: Requester) -> str | None:
+    """The uid of kube-system, asked for by name only where Namespaces could not be listed."""
+    listed = objects.get(ObjectId(*NAMESPACE, "", "kube-system"))
+    if listed is not None:
+        return text_at(listed.body, "metadata", "uid")
     try:
         return text_at(requester.get_json("/api/v1/namespaces/kube-system"), "metadata", "uid")
     except RequestFailed:
@@ -98,7 +93,7 @@ class _Run:
 
     def collect(self, known: KnownKind) -> None:
         """One kind, under each name of its group that counts."""
-        places = self._places(known)
+        places = places_of(known, self.served, self.namespaces)
         if not places:
             self._not_listed(known)
             return
@@ -115,30 +110,10 @@ class _Run:
         for path, entry in listed:
             self._record(known, path, entry)
 
-    def _places(self, known: KnownKind) -> list[tuple[str, str]]:
-        """Paths to list and the apiVersion of what is there."""
-        found: list[tuple[str, str]] = []
-        group, other = known.key.group, _OTHER_GROUPS.get(known.key.group)
-        for name in (group, other):
-            if name is None or (found and group not in _EVERY_GROUP):
-                continue
-            versions = known.versions if name == group else ("v1", *known.versions)
-            version = self.served.version_of(name, known.plural, versions)
-            if version is not None:
-                api_version = f"{name}/{version}" if name else version
-                root = f"/apis/{api_version}" if name else f"/api/{version}"
-                found += [(path, api_version) for path in self._paths(known, root)]
-        return found
-
-    def _paths(self, known: KnownKind, root: str) -> list[str]:
-        if not known.namespaced or self.namespaces is None:
-            return [f"{root}/{known.plural}"]
-        return [f"{root}/namespaces/{namespace}/{known.plural}" for namespace in self.namespaces]
-
     def _not_listed(self, known: KnownKind) -> None:
         group = known.key.group
         cause = self.served.unanswered.get(group) or self.served.unanswered.get(
-            _OTHER_GROUPS.get(group, group)
+            OTHER_GROUPS.get(group, group)
         )
         if cause:
             self._gap(known.key, Completeness.PARTIAL, cause)
@@ -159,7 +134,7 @@ class _Run:
                 group=known.key.group,
                 kind=known.key.kind,
                 resource=known.plural,
-                namespaces=_namespaces_of(path),
+                namespaces=namespaces_of(path),
                 command=f"GET {path}",
                 by=self.by,
                 resource_version=listed.resource_version,
@@ -232,12 +207,6 @@ class _Run:
             redactions=tuple(sorted(set(self.redactions), key=lambda r: (r.object, r.reason, r.fields))),
         )
         return LiveCollection(snapshot, tuple(self.requests), tuple(self.notes), self.requester.sent)
-
-
-def _namespaces_of(path: str) -> Literal["*"] | list[str]:
-    """The namespace that a path lists, all when it names none."""
-    _, marker, rest = path.rpartition("/namespaces/")
-    return [rest.partition("/")[0]] if marker and "/" in rest else "*"
 
 
 def _state(error: RequestFailed) -> Completeness:

@@ -1,6 +1,7 @@
-"""The way to an API server: the official client's configuration and credentials, and plain GETs."""
+"""The way to an API server: the official client's configuration and credentials, plain GETs, and reviews of oneself."""
 
 import importlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,12 @@ from auditor.model.user_error import UserError
 
 MAX_RESPONSE = 512 * 1024 * 1024
 _CHUNK = 1024 * 1024
+_REVIEWS = {
+    name: f"/apis/authorization.k8s.io/v1/{name}"
+    for name in ("selfsubjectaccessreviews", "selfsubjectrulesreviews")
+}
+"""The only things that are ever posted: questions about oneself, which nothing stores."""
+
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 10.0, 60.0
 
 
@@ -40,6 +47,9 @@ class Connection(Protocol):
 
     def get(self, path: str, query: Mapping[str, str], accept: str) -> Response:
         """One GET, no retries. Raises ConnectionFailure."""
+
+    def review(self, resource: str, review: Mapping[str, Any]) -> Response:
+        """Ask what oneself may do: a POST that stores nothing. Raises ConnectionFailure."""
 
     def renew(self) -> None:
         """Load the credentials anew: a token expired."""
@@ -99,17 +109,23 @@ class KubernetesConnection:
 
     def get(self, path: str, query: Mapping[str, str], accept: str) -> Response:
         """One GET without redirects. Raises ConnectionFailure."""
+        return self._send("GET", path + (f"?{urlencode(query)}" if query else ""), accept, None)
+
+    def review(self, resource: str, review: Mapping[str, Any]) -> Response:
+        """One POST of a `SelfSubject...Review`. Raises ConnectionFailure; KeyError for any other resource."""
+        path = _REVIEWS[resource]
+        return self._send("POST", path, "application/json", json.dumps(review).encode())
+
+    def _send(self, method: str, path: str, accept: str, body: bytes | None) -> Response:
         import urllib3
 
-        configuration = self._client.configuration
-        url = configuration.host + path + (f"?{urlencode(query)}" if query else "")
         timeout = urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=self._read_timeout)
         try:
-            headers = {"Accept": accept, "User-Agent": f"auditor/{__version__}", **self._credentials()}
             answer = self._client.rest_client.pool_manager.request(
-                "GET",
-                url,
-                headers=headers,
+                method,
+                self._client.configuration.host + path,
+                body=body,
+                headers=self._headers(accept, body is not None),
                 preload_content=False,
                 timeout=timeout,
                 retries=False,
@@ -118,6 +134,10 @@ class KubernetesConnection:
             return Response(answer.status, _headers(answer.headers), _body(answer))
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ConnectionFailure(_one_line(error)) from None
+
+    def _headers(self, accept: str, with_body: bool) -> dict[str, str]:
+        sent = {"Content-Type": "application/json"} if with_body else {}
+        return {"Accept": accept, "User-Agent": f"auditor/{__version__}", **sent, **self._credentials()}
 
     def _credentials(self) -> dict[str, str]:
         """The authorization header; asking for it refreshes what the configuration knows how to refresh."""

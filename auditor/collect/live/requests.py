@@ -15,6 +15,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _MAX_SILENCES = 3
 """Requests in a row without any answer after which the rest are sent once: the server is gone."""
 
+_Ask = Callable[[], Response]
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -28,7 +29,7 @@ class RequestFailed(Exception):
 
 @dataclass(slots=True)
 class Requester:
-    """Sends GETs, one after another; counts them. `sleep` is given seconds.
+    """Sends GETs and reviews of oneself, one after another; counts them. `sleep` is given seconds.
 
     429 and 5xx wait as long as Retry-After says, within bounds; cuts, timeouts and answers that aren't whole JSON are
     asked for again; a 401 renews the credentials once.
@@ -45,13 +46,20 @@ class Requester:
         self, path: str, query: Mapping[str, str] | None = None, accept: str = JSON
     ) -> dict[str, Any]:
         """The JSON object at a path. Raises RequestFailed; UserError when the credentials aren't accepted."""
+        return self._tried(lambda: self.connection.get(path, query or {}, accept))
+
+    def review(self, resource: str, review: Mapping[str, Any]) -> dict[str, Any]:
+        """What the API server answers to a review of oneself. Raises as get_json does."""
+        return self._tried(lambda: self.connection.review(resource, review))
+
+    def _tried(self, ask: _Ask) -> dict[str, Any]:
         attempts = 1 if self._silences >= _MAX_SILENCES else self.attempts
         failure = RequestFailed(0, "not asked")
         for attempt in range(attempts):
             if attempt:
                 self.sleep(_wait(attempt, failure))
             try:
-                value = _json_object(self._send(path, query or {}, accept))
+                value = _json_object(self._send(ask))
                 self._silences = 0
                 return value
             except RequestFailed as error:
@@ -63,24 +71,24 @@ class Requester:
         times = "once" if attempts == 1 else f"{attempts} times"
         raise RequestFailed(failure.status, f"{failure} (asked {times})") from None
 
-    def _send(self, path: str, query: Mapping[str, str], accept: str) -> Response:
+    def _send(self, ask: _Ask) -> Response:
         self.sent += 1
         try:
-            response = self.connection.get(path, query, accept)
+            response = ask()
         except ConnectionFailure as error:
             raise RequestFailed(0, str(error)) from None
         if response.status == 401:
-            return self._send_renewed(path, query, accept)
+            return self._send_renewed(ask)
         if response.status >= 300:
             raise _failure(response)
         return response
 
-    def _send_renewed(self, path: str, query: Mapping[str, str], accept: str) -> Response:
+    def _send_renewed(self, ask: _Ask) -> Response:
         if self._renewed:
             raise UserError("the API server doesn't accept the credentials (401)")
         self._renewed = True
         self.connection.renew()
-        response = self._send(path, query, accept)
+        response = self._send(ask)
         self._renewed = False
         return response
 
