@@ -96,6 +96,7 @@ EXCLUSION_REASONS: dict[str, str] = {
     "connected-to": "the scope file names it as connected-to, not as holding scoped data",
     "security-impacting": "the scope file names it as security-impacting, not as holding scoped data",
     "serves-nothing-scoped": "it serves no host that leads into scope, and no mesh that scoped workloads are in",
+    "selects-nothing": "it selects no pod; judged by the control on policies that select nothing",
     "not-captured-protocol": "the mesh handles TCP only; judged by protection in transit",
 }
 """The closed list of reasons why a listed subject was not evaluated."""

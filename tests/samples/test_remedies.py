@@ -107,6 +107,8 @@ REMEDIES: dict[str, tuple[str, str, str, Edit | None, set[tuple[str, str]]]] = {
         {
             ("default-deny-ingress", "payments/Deployment/fraud-scoring"),
             ("scoped-namespace-isolation", "payments/Deployment/fraud-scoring"),
+            ("flow-register", "payments/Deployment/fraud-scoring"),
+            ("rule-quality", "payments/NetworkPolicy/fraud-scoring"),
         },
     ),
     "make the two peers of the vault's rule one": (
@@ -119,7 +121,10 @@ REMEDIES: dict[str, tuple[str, str, str, Edit | None, set[tuple[str, str]]]] = {
     ),
     "name the range instead of every address on the way out": (
         *(POLICIES, "card-vault", "vault-api-kms", one_range),
-        {("internet-egress", "card-vault/Deployment/vault-api")},
+        {
+            ("internet-egress", "card-vault/Deployment/vault-api"),
+            ("rule-quality", "card-vault/NetworkPolicy/vault-api-kms"),
+        },
     ),
     "correct the label in the policy's selector": (
         *(POLICIES, "payments", "settlement", right_label),
