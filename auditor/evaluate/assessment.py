@@ -90,7 +90,7 @@ def assess(
     """
     views = {framework: ScopeView(framework, facts.cluster, facts.scope) for framework in frameworks}
     selected = {
-        framework: [c for c in uses if _is_mapped(catalogue.controls[c].value, framework)]
+        framework: [c for c in uses if is_mapped(catalogue.controls[c].value, framework)]
         for framework in frameworks
     }
     contexts = _shared_contexts(facts, views)
@@ -114,7 +114,8 @@ def assess(
     )
 
 
-def _is_mapped(control: Control, framework: str) -> bool:
+def is_mapped(control: Control, framework: str) -> bool:
+    """Whether a control counts for a framework."""
     return any(mapping.framework == framework for mapping in control.requirements)
 
 
