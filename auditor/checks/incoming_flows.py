@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from auditor.checks import told
+from auditor.encryption.client_classes import ClientClass
 from auditor.encryption.protection import Encryption
 from auditor.encryption.verdicts import FlowProtection, PortProtection, Wire
 from auditor.inventory.endpoints import Endpoint
@@ -49,17 +50,25 @@ class IncomingFlows:
         if asked not in self._found:
             if self._sources is None or self._sources.endpoint is not row.endpoint:
                 # Ports are asked for endpoint by endpoint.
-                self._sources = _Sources(self._network, self._encryption, self._families, row.endpoint)
+                families = list(self._families_at(row.endpoint).values())
+                self._sources = _Sources(self._network, self._encryption, families, row.endpoint)
             self._found[asked] = tuple(self._sources.flows(row))
         return self._found[asked]
 
+    def _families_at(self, destination: Endpoint) -> dict[Hashable, int]:
+        found: dict[Hashable, int] = {}
+        for client, family in self._families.items():
+            key = self._encryption.client_at(client, destination)
+            found[key] = found.get(key, 0) | family
+        return found
+
     @cached_property
-    def _families(self) -> list[int]:
+    def _families(self) -> dict[ClientClass, int]:
         """Endpoints that fare alike as clients, as sets of the network's."""
-        classes: dict[Hashable, list[Endpoint]] = {}
+        classes: dict[ClientClass, list[Endpoint]] = {}
         for endpoint in self._endpoints:
             classes.setdefault(self._encryption.client_class(endpoint), []).append(endpoint)
-        return [self._network.family(endpoints) for endpoints in classes.values()]
+        return {client: self._network.family(endpoints) for client, endpoints in classes.items()}
 
 
 class _Sources:
@@ -82,7 +91,7 @@ class _Sources:
     def _flow(self, row: PortProtection, group: Flows, count: int, reach: Reach) -> Flow:
         sources = first_by_name(group.sources)
         example = self._encryption.flow(sources[0], row.endpoint, row.port, row.protocol)
-        result = _result(example, self._encryption.nodes.cross_node)
+        result = flow_result(example, self._encryption.nodes.cross_node)
         if reach is Reach.INDETERMINATE and result == "plaintext":
             result = "unknown"
         return Flow(result, reach, sources, count, example, self._decided_by(sources[0]))
@@ -127,7 +136,8 @@ def _reach(group: Flows, port: int, protocol: str) -> Reach:
     return Reach.INDETERMINATE if unknown else Reach.DENIED
 
 
-def _result(flow: FlowProtection, between_nodes: Tri) -> str:
+def flow_result(flow: FlowProtection, between_nodes: Tri) -> str:
+    """plaintext, unknown, encrypted or refused, between nodes; `between_nodes`: whether the nodes encrypt."""
     if flow.label is Protection.DENIED:
         return "refused"
     encrypted = flow.record.cross_node_encrypted

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from functools import cached_property
 
 from auditor.encryption import record as records
-from auditor.encryption.client_classes import ClientClasses
+from auditor.encryption.client_classes import ClientClass, ClientClasses
 from auditor.encryption.cni import node_encryption
 from auditor.encryption.flows import flow_record
 from auditor.encryption.istio.client_rules import ClientRules
@@ -144,9 +144,15 @@ class Encryption:
             evidence=reasons.evidence,
         )
 
-    def client_class(self, source: Endpoint) -> Hashable:
+    def client_class(self, source: Endpoint) -> ClientClass:
         """Sources of one class have flows of the same record to every port; causes may name the source."""
         return self._client_classes.of(source)
+
+    def client_at(self, client: ClientClass, destination: Endpoint) -> Hashable:
+        """The class as far as a destination tells clients apart: fewer classes with the same promise."""
+        if self._client_classes.matters(client.namespace, destination):
+            return client
+        return client.common
 
     def client_rules(self) -> tuple[ClientRule, ...]:
         """Every DestinationRule, sorted by id, with what it does to clients of meshed services."""
@@ -251,7 +257,14 @@ class Encryption:
 
     @cached_property
     def _client_classes(self) -> ClientClasses:
-        return ClientClasses(self._cluster, self._configs, self._meshes, self._linkerd_data_plane)
+        return ClientClasses(
+            self._cluster,
+            self._services,
+            self._configs,
+            self._meshes,
+            self._linkerd_data_plane,
+            self._istio_client.rules,
+        )
 
     @cached_property
     def _linkerd_client(self) -> LinkerdOutbound:

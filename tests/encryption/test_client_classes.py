@@ -25,33 +25,52 @@ def facts(name: str) -> Facts:
 
 
 def _spread(number: int, obj: dict) -> dict:  # type: ignore[type-arg]
-    """The generated cluster with clients of several kinds: outside the mesh, with exceptions, selected by rules."""
+    """The generated cluster over three namespaces, with clients of several kinds: outside the mesh, with exceptions,
+    selected by rules, in namespaces with rules of their own that are private, or exported to one namespace."""
     metadata, spec = obj["metadata"], obj.get("spec", {})
+    own = int(metadata["name"].rpartition("-")[2])
+    if obj["kind"] in ("Pod", "Service"):
+        metadata["namespace"] = f"ns-{own // 3 % 3}"
     if obj["kind"] == "Pod" and number % 5 == 0:
         spec["containers"] = spec["containers"][:1]
     if obj["kind"] == "Pod" and number % 7 == 0:
         metadata["annotations"] = {"traffic.sidecar.istio.io/excludeOutboundPorts": "80"}
     if obj["kind"] == "Pod" and number % 6 == 0:
         metadata["annotations"] = {"config.linkerd.io/skip-outbound-ports": "8080"}
-    if obj["kind"] == "DestinationRule" and number % 3 == 0:
-        spec["workloadSelector"] = {"matchLabels": {"version": "v1"}}
-    if obj["kind"] == "DestinationRule" and number % 4 == 0:
-        spec["exportTo"] = ["."]
+    if obj["kind"] == "DestinationRule":
+        called = int(spec["host"].rpartition("-")[2])
+        metadata["namespace"] = f"ns-{own // 2 % 4}"
+        spec["host"] = (
+            f"app-{called}.ns-{called // 3 % 3}.svc.cluster.local" if own % 9 else "*.ns-1.svc.cluster.local"
+        )
+        exported = {0: ["."], 1: ["ns-1"], 2: ["ns-0", "ns-2"]}.get(own % 5)
+        spec.update({"exportTo": exported} if exported else {})
+        if own % 8 == 0:
+            spec["workloadSelector"] = {"matchLabels": {"version": "v1"}}
     return obj
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_clients_of_one_class_fare_alike_at_every_port(name: str) -> None:
     encryption, services = facts(name).encryption, facts(name).services
-    classes: dict[object, list[Endpoint]] = {}
-    for endpoint in facts(name).endpoints:
-        classes.setdefault(encryption.client_class(endpoint), []).append(endpoint)
-    assert 1 < len(classes) < len(facts(name).endpoints)
-    for clients in classes.values():
-        for destination in facts(name).endpoints:
-            for port, protocol in services.ports_of(destination):
-                flows = [encryption.flow(c, destination, port, protocol) for c in clients]
+    clients = facts(name).endpoints
+    for destination in clients:
+        classes: dict[object, list[Endpoint]] = {}
+        for client in clients:
+            found = encryption.client_at(encryption.client_class(client), destination)
+            classes.setdefault(found, []).append(client)
+        assert 1 < len(classes) < len(clients)
+        for port, protocol in services.ports_of(destination):
+            for alike in classes.values():
+                flows = [encryption.flow(client, destination, port, protocol) for client in alike]
                 assert len({(flow.wire, flow.record) for flow in flows}) == 1
+
+
+def test_namespaces_are_told_apart_only_where_a_rule_names_what_is_called() -> None:
+    encryption, endpoints = facts("generated-istio").encryption, facts("generated-istio").endpoints
+    clients = {encryption.client_class(endpoint) for endpoint in endpoints}
+    counts = {len({encryption.client_at(client, d) for client in clients}) for d in endpoints}
+    assert min(counts) < max(counts) <= len(clients)
 
 
 @pytest.mark.parametrize("name", ["payments-istio", "clinic-linkerd", "legacy-flannel"])

@@ -79,6 +79,9 @@ class DestinationRules:
                 self._wildcards.setdefault(rule.obj.namespace, []).append(rule)
             else:
                 self._exact.setdefault((rule.obj.namespace, rule.host), []).append(rule)
+        self._by_host: dict[str, list[DestinationRule]] = {}
+        for (_, host), group in self._exact.items():
+            self._by_host.setdefault(host, []).extend(group)
         self._routed = frozenset(_routed_subsets(cluster))
         self._routes_known = cluster.completeness(VIRTUAL_SERVICE).state in KNOWN
         self._groups: dict[tuple[str, str, str, str], tuple[DestinationRule, ...]] = {}
@@ -109,6 +112,14 @@ class DestinationRules:
     def _matching(self, namespace: str, host: str) -> list[DestinationRule]:
         wide = (rule for rule in self._wildcards.get(namespace, ()) if host.endswith(rule.host[1:]))
         return [*self._exact.get((namespace, host), ()), *wide]
+
+    def naming(self, host: str) -> tuple[DestinationRule, ...]:
+        """Every rule whose host is, or covers, a host, whoever sees it."""
+        exact = self._by_host.get(host, ())
+        return (
+            *exact,
+            *(r for group in self._wildcards.values() for r in group if host.endswith(r.host[1:])),
+        )
 
     def settings(
         self,
