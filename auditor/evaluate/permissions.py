@@ -111,11 +111,16 @@ def list_rules(kinds: Iterable[KindKey], *, namespaced: bool | None = None) -> l
 
 def tier_rules(kinds: Iterable[KindKey]) -> list[Rule]:
     """What Calico's own API server asks for beside `list`, when policies of its tiers are read."""
-    wanted = {_TIERED[key.kind] for key in kinds if key.group == "projectcalico.org" and key.kind in _TIERED}
+    wanted = {tiered for key in kinds if (tiered := tier_resource(key)) is not None}
     if not wanted:
         return []
     group = ("projectcalico.org",)
     return [Rule(group, tuple(sorted(wanted)), ("get", "list")), Rule(group, ("tiers",), ("get",))]
+
+
+def tier_resource(key: KindKey) -> str | None:
+    """The name under which Calico's API server authorizes policies of tiers, None for other kinds."""
+    return _TIERED.get(key.kind) if key.group == "projectcalico.org" else None
 
 
 def config_map_rule(names: Iterable[str]) -> list[Rule]:
