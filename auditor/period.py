@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from auditor.model.user_error import UserError
 
 _QUARTER = re.compile(r"(\d{4})-Q([1-4])")
-_EXPECTED = "expected a period as 2026-Q3 or 2026-07-01..2026-09-30"
+_EXPECTED = "--period: expected a period as 2026-Q3 or 2026-07-01..2026-09-30"
 
 
 def parse_period(text: str) -> str:

@@ -108,6 +108,14 @@ SCOPE_UNDECIDED = Reason(
 )
 """A label selector without a Namespace object to look at is NOT_EVALUATED (contracts, Scope)."""
 
+ENTRY_SCOPE = Reason(
+    "indeterminate.entry-scope",
+    Outcome.NOT_EVALUATED,
+    "Whether {subject} leads into scope can't be told: nothing known of it does, and {kinds} may be missing.",
+    final=True,
+)
+"""An entry point may only be left out when everything behind it is known (contracts, Incomplete evidence)."""
+
 ScopedEndpoint = tuple[Endpoint, Classification]
 
 

@@ -1,14 +1,15 @@
 """The population of checks on entry points: those that lead to endpoints in scope."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from auditor.checks import told
-from auditor.checks.context import Context
+from auditor.checks.context import ENTRY_SCOPE, Context
 from auditor.checks.definition import Judgement
 from auditor.encryption.entry.tls_versions import is_at_least
 from auditor.encryption.entry_points import READS, EntryPoint, Plaintext
+from auditor.model.evidence import Completeness
 from auditor.model.finding import Exclusion, Read, Subject
 from auditor.model.kinds import INGRESS, INGRESS_CLASS, KNOWN_KINDS, NAMESPACE, POD, SERVICE, KindKey
 from auditor.model.verdict import Tri
@@ -67,12 +68,26 @@ def is_proved(row: EntryPoint) -> bool:
 
 
 def leads_outside(context: Context, row: EntryPoint) -> str | Judgement | None:
-    """Why an entry point doesn't lead into scope, or None when it does. Without known backends its namespace decides."""
-    if row.destinations:
-        inside = any(backend.endpoint.id in context.in_scope for backend in row.destinations)
-        return None if inside else "out-of-scope"
+    """Why an entry point doesn't lead into scope, or None when it does. Without known backends its namespace decides.
+
+    Where what stands behind it isn't known completely, it can't be left out: that is a judgement of its own.
+    """
+    if any(backend.endpoint.id in context.in_scope for backend in row.destinations):
+        return None
     verdict = context.of_namespace(Subject(row.object, row.namespace))
-    return verdict.reason if isinstance(verdict, Exclusion) else verdict
+    if not row.destinations and not isinstance(verdict, Exclusion):
+        return verdict
+    missing = unknown_kinds(context, (*_BEHIND, *_CONFIGURING))
+    if missing:
+        subject = Subject(row.subject, row.namespace)
+        return Judgement(ENTRY_SCOPE.code, subject, {"kinds": missing}, row.evidence)
+    return verdict.reason if isinstance(verdict, Exclusion) and not row.destinations else "out-of-scope"
+
+
+def unknown_kinds(context: Context, kinds: Iterable[KindKey]) -> list[str]:
+    """The kinds that the evidence may not hold completely."""
+    known = (Completeness.COMPLETE, Completeness.NOT_INSTALLED)
+    return [str(kind) for kind in kinds if context.cluster.completeness(kind).state not in known]
 
 
 def about(row: EntryPoint) -> dict[str, Any]:

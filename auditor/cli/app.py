@@ -62,7 +62,7 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, EOFError):
         _tell("interrupted")
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # rich turns a broken pipe into the latter
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.DONE)
     except Exception as error:

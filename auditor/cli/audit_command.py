@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -117,7 +117,8 @@ def audit(
     )
     outcome = run_audit(request, progress(quiet))
     if not quiet:
-        _summarise(outcome)
+        with suppress(SystemExit):  # rich leaves so when whoever reads standard output is gone
+            _summarise(outcome)
     return int(outcome.exit_code)
 
 

@@ -134,7 +134,7 @@ def _pod_spec(spec: Any, path: str) -> Iterator[Dropped]:
 def _container(container: dict[str, Any], path: str) -> Iterator[Dropped]:
     if "env" in container and _keep(container, "env", _kept_env(container["env"])):
         yield f"{path}.env", ENVIRONMENT
-    one_letter = container.get("name") in SETUP_CONTAINERS
+    one_letter = str(container.get("name")) in SETUP_CONTAINERS
     for name in ("command", "args"):
         if name in container:
             words = container[name]

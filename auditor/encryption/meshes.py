@@ -118,7 +118,7 @@ class Meshes:
 
     @cached_property
     def _all_pods_were_seen(self) -> bool:
-        complete = all(self._cluster.completeness(kind).state in KNOWN for kind in READS)
+        complete = all(self._cluster.completeness(kind, observed=True).state in KNOWN for kind in READS)
         return complete and all(is_observed(pod) for pod in self._cluster.pods)
 
     def _istio_signs(self) -> Iterator[Reasons]:

@@ -1,6 +1,6 @@
 """Reasons that the runner itself gives, beside the closed lists of the checks."""
 
-from auditor.checks.context import SCOPE_UNDECIDED
+from auditor.checks.context import ENTRY_SCOPE, SCOPE_UNDECIDED
 from auditor.model.finding import Reason
 from auditor.model.outcome import Outcome
 
@@ -45,6 +45,7 @@ RUNNER_REASONS = {
         CHECK_FAILED,
         UNKNOWN_REASON,
         SCOPE_UNDECIDED,
+        ENTRY_SCOPE,
     )
 }
 """By code."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from auditor.model.kinds import KNOWN_KINDS, KindKey
+from auditor.model.kinds import KindKey
 from auditor.model.objects import KubeObject, ObjectId
 
 
@@ -111,10 +111,9 @@ ANY_KIND = KindKey("*", "*")
 
 
 def _covers(claim: Claim, namespace: str | None, name: str | None) -> bool:
+    """A claim for some namespaces says nothing of others, nor of a kind that has none."""
     if claim.namespaces is not None and namespace not in claim.namespaces:
-        cluster_scoped = (known := KNOWN_KINDS.get(claim.key)) is not None and not known.namespaced
-        if not cluster_scoped:
-            return False
+        return False
     return not claim.selector or (name is not None and claim.selector == f"metadata.name={name}")
 
 

@@ -202,7 +202,7 @@ def _uncertain(cluster: Cluster, pods: Sequence[KubeObject], found: Sequence[Age
         for mark, name in IN_PROCESS.items():
             if mark in version:
                 return cause("unknown.in-process", agent=name)
-    complete = cluster.completeness(POD).state is Completeness.COMPLETE
+    complete = cluster.completeness(POD, observed=True).state is Completeness.COMPLETE
     placed = any(text_at(pod.spec, "nodeName") for pod in cluster.pods)
     return None if complete and placed else cause("unknown.no-agent-evidence")
 

@@ -1,14 +1,21 @@
-"""Whether an endpoint is isolated: what no rule mentions is denied (connectivity.md 1, 5, 15)."""
+"""Whether an endpoint is isolated: what no rule mentions is denied (connectivity.md 1, 5, 15).
+
+By policies of the network alone: authorization in a mesh leaves UDP and bypassed ports open (connectivity.md 33).
+"""
+
+from dataclasses import replace
 
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.verdict import Cause, RuleRef, Tri
 from auditor.network.cells import Cells
 from auditor.network.datapath import Step
 from auditor.network.enforcement import Status
-from auditor.network.judgement import Basis, Judge, Verdicts
+from auditor.network.evaluation import evaluate
+from auditor.network.judgement import Judge, worlds
 from auditor.network.reach import Isolation
 from auditor.network.reasons import cause
 from auditor.network.representation import Action, Direction
+from auditor.network.support import NETWORK_LAYERS
 from auditor.network.universe import Universe
 
 
@@ -18,10 +25,21 @@ def judge_isolation(universe: Universe, judge: Judge, endpoint: Endpoint, direct
     if endpoint.host_network:
         why = cause("host-network", endpoint=endpoint.id)
         return Isolation(endpoint, direction, Tri.NO, Tri.NO, (), (), (), why)
+    place = (judge.datapath.class_of(position, direction), direction)
+    if place not in judge.isolation:
+        judge.isolation[place] = _judge_class(universe, judge, endpoint, direction, position)
+    known: Isolation = judge.isolation[place]
+    return replace(known, endpoint=endpoint)
+
+
+def _judge_class(
+    universe: Universe, judge: Judge, endpoint: Endpoint, direction: Direction, position: int
+) -> Isolation:
     datapath = judge.datapath
-    steps = datapath.steps_for(datapath.class_of(position, direction), direction)
-    declared = _isolated(judge.of(position, direction, Basis.DECLARED))
-    effective = _isolated(judge.of(position, direction, Basis.ENFORCED))
+    found = datapath.steps_for(datapath.class_of(position, direction), direction)
+    steps = [step for step in found if step.policy.layer in NETWORK_LAYERS]
+    declared = _isolated(judge, steps, position)
+    effective = _enforced(judge, steps, position)
     refs = {RuleRef(s.policy.object, "spec", s.policy.evidence_id) for s in steps}
     return Isolation(
         endpoint=endpoint,
@@ -35,11 +53,24 @@ def judge_isolation(universe: Universe, judge: Judge, endpoint: Endpoint, direct
     )
 
 
-def _isolated(verdicts: Verdicts) -> Tri:
-    """Yes when nothing falls through to the default; unknown when that only may happen."""
-    if not verdicts.fallen:
+def _isolated(judge: Judge, steps: list[Step], position: int) -> Tri:
+    """Yes when nothing falls through to the default; unknown when a policy that would stop it may select the endpoint."""
+    if not evaluate(judge.datapath, steps, position, judge.every).fallen:
         return Tri.YES
-    return Tri.NO if verdicts.fallen - verdicts.indeterminate else Tri.UNKNOWN
+    unsure = any(step.directed.isolates and step.directed.may_select >> position & 1 for step in steps)
+    return Tri.UNKNOWN if unsure else Tri.NO
+
+
+def _enforced(judge: Judge, steps: list[Step], position: int) -> Tri:
+    """The same in every state of the world that unknown enforcement leaves open; where they differ it is unknown."""
+    status = {s.policy.layer: judge.enforcement.status(s.policy.layer, position) for s in steps}
+    certain = {layer for layer, entry in status.items() if entry is Status.ENFORCED}
+    unknown = sorted(layer for layer, entry in status.items() if entry is Status.UNKNOWN)
+    found = {
+        _isolated(judge, [s for s in steps if s.policy.layer in certain | set(chosen)], position)
+        for chosen in worlds(unknown)
+    }
+    return found.pop() if len(found) == 1 else Tri.UNKNOWN
 
 
 def _opening(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, combinations
+from typing import Any
 
 from auditor.model.verdict import Cause
 from auditor.network.cells import NONE, Cells
@@ -52,6 +53,8 @@ class Judge:
     enforcement: Enforcement
     everyone: Bits
     _known: dict[tuple[ClassKey, Direction, Basis], Verdicts] = field(default_factory=dict)
+    isolation: dict[tuple[ClassKey, Direction], Any] = field(default_factory=dict)
+    """What `isolation.py` found for a class; everything but the endpoint itself is the same for its members."""
 
     @property
     def every(self) -> Cells:
@@ -97,7 +100,7 @@ class Judge:
         } - without
         unknown = sorted(layer for layer, entry in status.items() if entry is Status.UNKNOWN)
         found: Possible | None = None
-        for chosen in _worlds(unknown):
+        for chosen in worlds(unknown):
             active = certain | set(chosen)
             world = [step for step in steps if step.policy.layer in active]
             outcome = evaluate(self.datapath, world, subject, self.every)
@@ -111,7 +114,8 @@ class Judge:
         return self.enforcement.unknown_cause(unknown[0], subject)
 
 
-def _worlds(unknown: Sequence[str]) -> Iterator[Iterable[str]]:
+def worlds(unknown: Sequence[str]) -> Iterator[Iterable[str]]:
+    """The layers of unknown enforcement that are at work, in each state that the evidence leaves open."""
     if len(unknown) > _MAX_UNKNOWN:
         return iter(((), tuple(unknown)))
     return chain.from_iterable(combinations(unknown, size) for size in range(len(unknown) + 1))

@@ -7,7 +7,7 @@ from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
 from auditor.checks.mesh import MESH_REASONS, mesh_missing
 from auditor.checks.reads import DECLARED_PORTS, ENDPOINT_SUBJECTS
-from auditor.encryption.verdicts import ClientRule
+from auditor.encryption.verdicts import ClientRule, Wire
 from auditor.model.finding import Exclusion, Read, Reason, Subject
 from auditor.model.kinds import KindKey
 from auditor.model.outcome import Outcome
@@ -39,10 +39,10 @@ DESTINATION_RULE = KindKey("networking.istio.io", "DestinationRule")
 def istio_clients_keep_mtls(context: Context, _: NoParameters) -> Iterator[Yielded]:
     """Passes when a DestinationRule for a meshed service in scope keeps mesh mTLS.
 
-    Fails when one of its clauses makes clients send plaintext, or TLS whose server nobody verifies: DISABLE, SIMPLE or
-    MUTUAL with insecureSkipVerify, a credentialName that a sidecar ignores, a port-level entry that drops the top-level
-    tls where automatic mutual TLS is off. The population is the rules, not the clients: a workload outside the mesh sends
-    plaintext without any rule.
+    Fails when one of its clauses makes clients send plaintext, TLS whose server nobody verifies, or TLS without the
+    client's mesh identity: DISABLE, SIMPLE, MUTUAL with insecureSkipVerify, a credentialName that a sidecar ignores, a
+    port-level entry that drops the top-level tls where automatic mutual TLS is off. The population is the rules, not the
+    clients: a workload outside the mesh, or automatic mutual TLS switched off for the mesh, sends plaintext without any.
     """
     meshes = context.encryption.meshes
     missing = mesh_missing("Istio", meshes.istio, meshes.istio_reasons)
@@ -60,7 +60,8 @@ def _judge(context: Context, rule: ClientRule) -> Yielded:
     scoped = [name for name in rule.services if _in_scope(context, name)]
     if not scoped:
         return Exclusion(subject.id, "out-of-scope")
-    code = {Tri.YES: "downgrade", Tri.NO: "no-downgrade"}.get(rule.downgrades, "indeterminate.client-tls")
+    weaker = Tri.YES if rule.wire is Wire.TLS else rule.downgrades
+    code = {Tri.YES: "downgrade", Tri.NO: "no-downgrade"}.get(weaker, "indeterminate.client-tls")
     parameters = {
         "host": rule.host,
         "wire": str(rule.wire),

@@ -6,12 +6,13 @@ from typing import Any
 from auditor.checks import told
 from auditor.checks.address_space import covers_internet
 from auditor.checks.approvals import INTERNET, Approvals
-from auditor.checks.context import Context
+from auditor.checks.context import ENTRY_SCOPE, Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
+from auditor.checks.entries import unknown_kinds
 from auditor.checks.reads import ENDPOINT_SUBJECTS
 from auditor.encryption.entry_points import Exposure, Target, Way
 from auditor.model.finding import Exclusion, Read, Reason, Subject
-from auditor.model.kinds import SERVICE
+from auditor.model.kinds import ENDPOINT_SLICE, POD, SERVICE, WORKLOAD_KINDS
 from auditor.model.outcome import Outcome
 from auditor.model.verdict import Tri
 from auditor.network.ports import NOTHING, PortSet
@@ -59,11 +60,14 @@ _DECIDING = (Way.EXTERNAL_IP, Way.LOAD_BALANCER, Way.NODE_PORT)
 
 def _judge(context: Context, approvals: Approvals, subject: Subject, rows: list[Exposure]) -> Yielded:
     reached = {target.endpoint.id for row in rows for target in row.targets}
-    left_out = context.of_namespace(subject) if not reached & context.in_scope else None
-    if left_out is not None:
-        return left_out
-    if reached and not reached & context.in_scope:
-        return Exclusion(subject.id, "out-of-scope")
+    if not reached & context.in_scope:
+        elsewhere = Exclusion(subject.id, "out-of-scope") if reached else None
+        left_out = context.of_namespace(subject) or elsewhere
+        missing = unknown_kinds(context, (POD, *WORKLOAD_KINDS, ENDPOINT_SLICE))
+        if isinstance(left_out, Exclusion) and missing:
+            return Judgement(ENTRY_SCOPE.code, subject, {"kinds": missing}, rows[0].evidence)
+        if left_out is not None:
+            return left_out
     way = min((row.way for row in rows), key=_DECIDING.index)
     main = [row for row in rows if row.way is way]
     parameters: dict[str, Any] = {

@@ -126,7 +126,7 @@ class IstioDataPlane:
         """Whether ztunnel is there: without it no node captures ambient traffic."""
         if any(endpoint.labels.get("app") == "ztunnel" for endpoint in self._endpoints):
             return Tri.YES
-        complete = self._cluster.completeness(POD).state in KNOWN
+        complete = self._cluster.completeness(POD, observed=True).state in KNOWN
         return Tri.NO if complete and self._cluster.pods else Tri.UNKNOWN
 
 
