@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from auditor.catalog.catalogue import Catalogue
 from auditor.checks.context import Facts
 from auditor.evaluate.assessment import Assessment, Use, finding_key
+from auditor.evaluate.diagram import build_diagram
 from auditor.evaluate.excerpts import excerpt
 from auditor.evaluate.phrases import PHRASES
 from auditor.evaluate.reasons import RUNNER_REASONS
@@ -57,6 +58,7 @@ def build_result(
         run=_run(facts.snapshot, particulars, kinds),
         cluster=_cluster(facts),
         scope=_scope(facts.scope, assessment, particulars),
+        diagram=build_diagram(facts, list(assessment.views)),
         inputs=[_input(entry) for entry in facts.snapshot.inputs],
         kinds=kinds,
         evidence=_evidence(facts, findings, kinds),

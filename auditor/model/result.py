@@ -220,6 +220,56 @@ class RedactionResult(Record):
     reason: str
 
 
+class DiagramBox(Record):
+    """A namespace in the network diagram. `class_`: the strictest that the selected frameworks give it or its endpoints."""
+
+    id: str
+    class_: Annotated[ScopeClass, Field(alias="class")]
+    workloads: int
+
+
+class DiagramOutside(Record):
+    """Addresses outside the cluster: the internet, a network of the scope file, or the other private addresses.
+
+    Its id is `outside/name`, which no namespace can have.
+    """
+
+    id: str
+    name: str
+
+
+class DiagramService(Record):
+    """Services between two boxes that fare alike, as `443/TCP, 8000-8080/TCP`."""
+
+    verdict: Literal["allowed", "not-enforced", "conditional", "indeterminate"]
+    services: str
+
+
+class DiagramEdge(Record):
+    """What may connect from one box to another, all pairs of endpoints joined.
+
+    `services`: the least restricted first; a port stands with its first verdict only. `encryption` is the worst of all
+    pairs. `approved`: whether approved flows name the services; not-needed where both ends are in scope, or neither.
+    `entry`: some of it comes in from outside by an entry point or an exposed port.
+    """
+
+    source: str
+    destination: str
+    services: list[DiagramService]
+    encryption: Literal["encrypted", "plaintext", "unknown"]
+    approved: Literal["yes", "no", "partly", "not-needed"]
+    entry: bool
+
+
+class DiagramResult(Record):
+    """The cluster's part of a network diagram: what touches scope, and what comes in from outside."""
+
+    boxes: list[DiagramBox]
+    outside: list[DiagramOutside]
+    edges: list[DiagramEdge]
+    edges_left_out: int
+
+
 class AuditResult(Record):
     """The whole result. Lists are sorted; equal inputs, clock and version give equal bytes."""
 
@@ -229,6 +279,7 @@ class AuditResult(Record):
     run: Run
     cluster: ClusterResult
     scope: ScopeResult
+    diagram: DiagramResult
     inputs: list[Input]
     kinds: list[KindEvidence]
     evidence: list[EvidenceItem]

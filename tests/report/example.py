@@ -223,6 +223,56 @@ def _scope() -> r.ScopeResult:
     )
 
 
+def diagram_edge(
+    source: str,
+    destination: str,
+    services: str,
+    *,
+    verdict: str = "allowed",
+    encryption: str = "encrypted",
+    approved: str = "not-needed",
+    entry: bool = False,
+) -> r.DiagramEdge:
+    """One edge of the network diagram."""
+    return r.DiagramEdge.model_validate(
+        {
+            "source": source,
+            "destination": destination,
+            "services": [{"verdict": verdict, "services": services}],
+            "encryption": encryption,
+            "approved": approved,
+            "entry": entry,
+        }
+    )
+
+
+def _diagram() -> r.DiagramResult:
+    """The customers' way to checkout, the ledger's to the vault, and the planted way of analytics into the vault."""
+    counts = {"analytics": 2, "card-vault": 4, "payments": 6, "storefront": 1, "ingress-nginx": 1}
+    return r.DiagramResult(
+        boxes=[
+            r.DiagramBox.model_validate(
+                {"id": name, "class": CLASSES[name], "workloads": counts.get(name, 1)}
+            )
+            for name in sorted(CLASSES)
+        ],
+        outside=[
+            r.DiagramOutside(id="outside/acquirer", name="acquirer"),
+            r.DiagramOutside(id="outside/internet", name="internet"),
+        ],
+        edges=[
+            diagram_edge("analytics", "card-vault", "5432/TCP", encryption="plaintext", approved="no"),
+            diagram_edge("ingress-nginx", "payments", "8443/TCP", approved="no", entry=True),
+            diagram_edge("outside/internet", "ingress-nginx", "8443/TCP", entry=True),
+            diagram_edge("payments", "card-vault", "8080/TCP"),
+            diagram_edge("payments", "outside/acquirer", "443/TCP", encryption="unknown", approved="yes"),
+            diagram_edge("payments", "payments", "8080/TCP", encryption="plaintext"),
+            diagram_edge("storefront", "payments", "8443/TCP", approved="yes", verdict="conditional"),
+        ],
+        edges_left_out=0,
+    )
+
+
 def _class(namespace: str, framework: str) -> ScopeClass:
     return ScopeClass.OUT_OF_SCOPE if framework == "hipaa" else CLASSES[namespace]
 
@@ -362,6 +412,7 @@ def example(findings: list[r.FindingResult] | None = None, **changes: Any) -> r.
             components=["Calico 3.32", "Istio 1.30"],
         ),
         "scope": _scope(),
+        "diagram": _diagram(),
         "inputs": [
             r.Input(path=name, size=len(name) * 1000, sha256=digest(name), objects=7, problem=None)
             for name in ("networkpolicies.networking.k8s.io.yaml", "pods.yaml", "snapshot.yaml")
