@@ -8,6 +8,8 @@ from auditor.model.objects import KubeObject
 
 _NOT_PRINTED = frozenset({POD, CONFIG_MAP, *WORKLOAD_KINDS})
 _METADATA = ("name", "namespace", "labels")
+LEFT_OUT = "(left out)"
+"""Stands for what an excerpt doesn't print."""
 _MAX_NODES = 400
 _MAX_TEXT = 500
 _MAX_DEPTH = 30
@@ -19,7 +21,24 @@ def excerpt(obj: KubeObject) -> dict[str, Any] | None:
         return None
     body = {key: value for key, value in obj.body.items() if key not in ("status", "metadata", "data")}
     body["metadata"] = {key: obj.metadata[key] for key in _METADATA if key in obj.metadata}
-    return body if _size(body, 0) <= _MAX_NODES else None
+    return _without_header_values(body) if _size(body, 0) <= _MAX_NODES else None
+
+
+def _without_header_values(value: Any) -> Any:
+    """Rules may match on headers that carry credentials (`x-api-key`): what they compare with is never printed."""
+    if isinstance(value, list):
+        return [_without_header_values(inner) for inner in value]
+    if not isinstance(value, Mapping):
+        return value
+    about_header = str(value.get("key", "")).startswith("request.headers")
+    return {
+        key: LEFT_OUT if _compares(str(key), about_header) else _without_header_values(inner)
+        for key, inner in value.items()
+    }
+
+
+def _compares(key: str, about_header: bool) -> bool:
+    return "header" in key.lower() or (about_header and key in ("values", "notValues"))
 
 
 def _size(value: Any, depth: int) -> int:

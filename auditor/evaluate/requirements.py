@@ -77,6 +77,8 @@ def decide(requirement: Requirement, controls: Sequence[MappedControl], entity: 
         return Status.NOT_TESTED, f"not evaluated: {named}"
     if outcome is Outcome.NOT_APPLICABLE:
         return Status.NOT_APPLICABLE, f"the evidence holds no subject for {named}"
+    if outcome is Outcome.MANUAL and all(entry.outcome is not Outcome.PASS for entry in deciding):
+        return Status.MANUAL, f"people decide on what {named} prepares"
     full = any(entry.strength == "full" and entry.outcome is Outcome.PASS for entry in deciding)
     if outcome is Outcome.PASS and full and requirement.automation == "automated":
         return Status.NO_DEVIATION, f"evidence from {named}"

@@ -61,9 +61,12 @@ def _finding(control: str, check: Check, entry: Judgement, context: Context) -> 
 def _downgraded(finding: Finding, check: Check, reason: Reason, context: Context, listed: bool) -> Finding:
     """Only those outcomes that a missing object could reverse are lost (contracts, Incomplete evidence).
 
-    That a control does not apply to a subject of its population is lost as easily as that the subject passes.
+    That a control does not apply to a subject of its population, or leaves it to people, is lost as easily as that the
+    subject passes.
     """
-    good = reason.outcome is Outcome.PASS or (reason.outcome is Outcome.NOT_APPLICABLE and listed)
+    good = reason.outcome in (Outcome.PASS, Outcome.MANUAL) or (
+        reason.outcome is Outcome.NOT_APPLICABLE and listed
+    )
     if reason.final or not (good or reason.outcome is Outcome.FAIL):
         return finding
     matters = [r for r in check.reads if (r.could_fail if good else r.could_pass)]

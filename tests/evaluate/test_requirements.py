@@ -32,6 +32,8 @@ def mapped(*entries: tuple[str, str]) -> list[MappedControl]:
             [("full", "MANUAL"), ("full", "PASS")],
             "evidence without deviation, manual steps open",
         ),
+        ("partial", [("partial", "MANUAL")], "manual"),
+        ("partial", [("partial", "MANUAL"), ("partial", "NOT_APPLICABLE")], "manual"),
         ("partial", [("partial", "NOT_APPLICABLE")], "not applicable to the evidence"),
         (
             "partial",
