@@ -2,7 +2,8 @@
 
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,8 +17,14 @@ from auditor.checks.registry import all_checks
 from auditor.collect.catalogue_files import packaged_controls, packaged_frameworks, read_text, user_controls
 from auditor.collect.sources import read_sources
 from auditor.evaluate.assessment import assess, bind_checks
+from auditor.evaluate.permissions import (
+    ServiceAccountName,
+    controls_across_namespaces,
+    controls_by_kind,
+)
 from auditor.evaluate.results import Particulars, build_result
 from auditor.evaluate.scope_fit import check_scope_fits
+from auditor.model.kinds import KindKey
 from auditor.model.outcome import Outcome
 from auditor.model.result import AuditResult, Tool
 from auditor.model.scope import Scope, ScopeConflict
@@ -27,12 +34,19 @@ from auditor.period import parse_period
 from auditor.report.files import prepare_folder, write_files
 
 if TYPE_CHECKING:
+    from auditor.collect.live.collection import LiveCollection
+    from auditor.collect.live.lists import OnPage
+    from auditor.collect.live.target import LiveTarget
     from auditor.collect.tls_probe import Target
     from auditor.model.certificates_result import ProbeRow
     from auditor.model.evidence import Snapshot
+    from auditor.model.preflight_result import PreflightResult
 
 FORMATS = ("html", "pdf", "json")
 FILE_NAMES = {"html": "report.html", "pdf": "report.pdf", "json": "results.json"}
+
+CollectKinds = Callable[[Iterable[KindKey]], "Snapshot"]
+"""Gives a snapshot of these kinds."""
 
 Stage = Callable[[str], AbstractContextManager[None]]
 """Told what is going on, for progress: `with stage("Reading"): ...`."""
@@ -55,6 +69,8 @@ class AuditRequest:
     period: str | None = None
     assume_complete: str | None = None
     command: Sequence[str] = ()
+    collect: "CollectKinds | None" = None
+    """How the kinds that the controls read are collected, where there are no sources: from a live cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,65 @@ def load_scope(path: Path) -> tuple[Located[Scope], str]:
 def read_snapshot(sources: Sequence[str], assume_complete: str | None) -> "Snapshot":
     """Everything that the sources hold. Raises UserError when nothing is usable."""
     return read_sources(sources, assume_complete=assume_complete, stdin=sys.stdin.buffer)
+
+
+def controls_of_kinds(
+    frameworks: Sequence[str] = FRAMEWORK_ORDER, controls: Sequence[Path] = ()
+) -> Mapping[KindKey, tuple[str, ...]]:
+    """The kinds that the selected controls need, each with their ids. Raises UserError."""
+    catalogue = load_controls(controls)
+    return controls_by_kind(catalogue, bind_checks(catalogue, all_checks()), frameworks)
+
+
+def controls_left_open(frameworks: Sequence[str], controls: Sequence[Path] = ()) -> tuple[str, ...]:
+    """The selected controls that namespaces which aren't collected bear on. Raises UserError."""
+    catalogue = load_controls(controls)
+    return controls_across_namespaces(catalogue, bind_checks(catalogue, all_checks()), frameworks)
+
+
+def config_maps_to_grant(
+    sources: Sequence[str], named: Iterable[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """Namespace and name of each ConfigMap that is collected: those always asked for, those named, and those that
+    controllers in an earlier state of the cluster are told to read."""
+    from auditor.collect.config_maps import names_to_collect
+
+    objects = read_snapshot(sources, None).objects if sources else ()
+    return sorted({*names_to_collect(objects), *named})
+
+
+def collect_cluster(
+    target: "LiveTarget", kinds: Iterable[KindKey], on_page: "OnPage | None" = None
+) -> "LiveCollection":
+    """Read kinds from a running cluster. Raises UserError when it can't be reached."""
+    from auditor.collect.live.collection import collect_live
+    from auditor.collect.live.target import connect
+
+    return collect_live(
+        connect(target),
+        now=datetime.now(UTC),
+        sleep=time.sleep,
+        kinds=kinds,
+        namespaces=target.namespaces,
+        on_page=on_page,
+    )
+
+
+def review_access(
+    target: "LiveTarget",
+    controls: Mapping[KindKey, Sequence[str]],
+    config_maps: Sequence[tuple[str, str]],
+    account: ServiceAccountName | None = None,
+) -> "PreflightResult":
+    """Whether the credentials suffice for these kinds, and what they allow beyond. Raises UserError."""
+    from auditor.collect.live.access import Reviewer
+    from auditor.collect.live.requests import Requester
+    from auditor.collect.live.target import connect
+    from auditor.preflight import run_reviews
+
+    connection = connect(target)
+    reviewer = Reviewer(connection, Requester(connection, time.sleep))
+    return run_reviews(reviewer, controls, config_maps, namespaces=target.namespaces, account=account)
 
 
 def probe_tls(target: "Target", now: datetime) -> "ProbeRow":
@@ -131,8 +206,11 @@ def evaluate(request: AuditRequest, stage: Stage = _quiet) -> AuditResult:
     scope, scope_sha256 = load_scope(request.scope) if request.scope else (None, None)
     period = request.period or (scope.value.period if scope else None)
     now = request.at or datetime.now(UTC)
-    with stage("Reading the input"):
-        snapshot = read_snapshot(request.sources, request.assume_complete)
+    if request.collect is not None:
+        snapshot = request.collect(controls_by_kind(catalogue, uses, request.frameworks))
+    else:
+        with stage("Reading the input"):
+            snapshot = read_snapshot(request.sources, request.assume_complete)
     facts = Facts(snapshot, scope.value if scope else None, now)
     if scope:
         check_scope_fits(scope, facts.cluster)

@@ -11,6 +11,7 @@ from auditor.model.connectivity_result import ChangesResult, ConnectivityResult,
 from auditor.model.control import Control, Framework
 from auditor.model.encryption_result import EncryptionResult
 from auditor.model.entrypoints_result import EntryPointsResult
+from auditor.model.preflight_result import PreflightResult
 from auditor.model.result import AuditResult
 from auditor.model.scope import Scope
 
@@ -23,6 +24,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "entrypoints": EntryPointsResult,
     "exposure": ExposureResult,
     "framework": Framework,
+    "preflight": PreflightResult,
     "query": QueryResult,
     "results": AuditResult,
     "scope": Scope,

@@ -1,0 +1,152 @@
+"""The options that name a live cluster, and reading either it or SOURCE."""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from auditor.cli.output import remark
+from auditor.model.user_error import UserError
+
+if TYPE_CHECKING:
+    from auditor.collect.live.collection import LiveCollection
+    from auditor.collect.live.lists import OnPage
+    from auditor.collect.live.target import LiveTarget
+    from auditor.model.evidence import Snapshot
+    from auditor.model.kinds import KindKey
+
+_PANEL = "Live cluster (without SOURCE)"
+
+ContextOption = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        help="The kubeconfig's context; the current one when left out.",
+        rich_help_panel=_PANEL,
+    ),
+]
+KubeconfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--kubeconfig",
+        metavar="FILE",
+        help="Instead of $KUBECONFIG or ~/.kube/config.",
+        rich_help_panel=_PANEL,
+    ),
+]
+InClusterOption = Annotated[
+    bool,
+    typer.Option(
+        "--in-cluster", help="The cluster this runs in, as the pod's service account.", rich_help_panel=_PANEL
+    ),
+]
+NamespaceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="NAME",
+        help="Only these namespaces; repeatable. What others could change isn't evaluated.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def check_namespaces(namespaces: Sequence[str]) -> tuple[str, ...]:
+    """Sorted and distinct. Raises UserError for what can't be a namespace's name."""
+    for name in namespaces:
+        if not _NAMESPACE.fullmatch(name):
+            raise UserError(f"--namespace: expected a namespace's name (got {name!r})")
+    return tuple(sorted(set(namespaces)))
+
+
+def live_target(
+    context: str | None, kubeconfig: Path | None, in_cluster: bool, namespaces: Sequence[str] | None
+) -> "LiveTarget":
+    """The cluster that the options name. Raises UserError for options that exclude each other."""
+    from auditor.collect.live.target import LiveTarget
+
+    if in_cluster and (context is not None or kubeconfig is not None):
+        raise UserError("--in-cluster excludes --context and --kubeconfig")
+    if kubeconfig is not None and not kubeconfig.is_file():
+        raise UserError(f"--kubeconfig: no such file: {kubeconfig}")
+    chosen = check_namespaces(namespaces) if namespaces else None
+    return LiveTarget(str(kubeconfig) if kubeconfig else None, context, in_cluster, chosen)
+
+
+def target_without_sources(
+    sources: Sequence[str] | None,
+    context: str | None,
+    kubeconfig: Path | None,
+    in_cluster: bool,
+    namespaces: Sequence[str] | None,
+) -> "LiveTarget | None":
+    """The live cluster, None when SOURCE is given. Raises UserError when both are."""
+    if not sources:
+        return live_target(context, kubeconfig, in_cluster, namespaces)
+    given = {
+        "--context": context is not None,
+        "--kubeconfig": kubeconfig is not None,
+        "--in-cluster": in_cluster,
+        "--namespace": bool(namespaces),
+    }
+    named = [name for name, is_given in given.items() if is_given]
+    if named:
+        raise UserError(f"{', '.join(named)}: a live cluster is read without SOURCE (got {sources[0]!r})")
+    return None
+
+
+def snapshot_of_cluster(target: "LiveTarget", quiet: bool) -> "Callable[[Iterable[KindKey]], Snapshot]":
+    """Collects kinds from the cluster, telling on standard error what is going on and what is worth knowing."""
+    return lambda kinds: collect_telling(target, kinds, quiet).snapshot
+
+
+def collect_telling(target: "LiveTarget", kinds: "Iterable[KindKey]", quiet: bool) -> "LiveCollection":
+    """The collection, its progress and its notes on standard error."""
+    from auditor.audit import collect_cluster
+
+    with _pages(quiet) as on_page:
+        found = collect_cluster(target, kinds, on_page)
+    for note in found.notes:
+        remark(quiet, note)
+    count = len(found.snapshot.objects)
+    remark(quiet, f"{count} objects collected from {found.snapshot.cluster.name or 'the cluster'}")
+    if target.namespaces is not None:
+        places = ", ".join(target.namespaces)
+        remark(quiet, f"only of --namespace {places}: what objects elsewhere could change is NOT_EVALUATED")
+    return found
+
+
+@contextmanager
+def _pages(quiet: bool) -> "Iterator[OnPage | None]":
+    """Kind, items and pages: a line that vanishes in a terminal, one line for each finished kind elsewhere."""
+    if quiet:
+        yield None
+        return
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status("Collecting …") as status:
+            yield lambda path, items, pages: status.update(f"Collecting {_told(path, items, pages)}")
+        return
+    last: list[tuple[str, int, int]] = []
+
+    def note(path: str, items: int, pages: int) -> None:
+        if last and last[-1][0] != path:
+            remark(quiet, _told(*last[-1]))
+        last[:] = [(path, items, pages)]
+
+    yield note
+    if last:
+        remark(quiet, _told(*last[-1]))
+
+
+def _told(path: str, items: int, pages: int) -> str:
+    return f"{path.removeprefix('/apis/').removeprefix('/api/')}: {items} items, {pages} pages"
