@@ -1,7 +1,7 @@
 """The approved flows of the scope file, held against what the policies allow (PCI DSS 1.2.5)."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -31,6 +31,14 @@ class Approvals:
 
     def __bool__(self) -> bool:
         return bool(self._approvals)
+
+    def by_source(self, peers: Iterable[Peer]) -> Mapping[str, list[Approval]]:
+        """For each peer's id the approvals that name it as their source; none, no entry. For whoever asks many pairs."""
+        return {peer.id: fit for peer in peers if (fit := self.out_of(peer))}
+
+    def by_destination(self, peers: Iterable[Peer]) -> Mapping[str, list[Approval]]:
+        """The same for destinations."""
+        return {peer.id: fit for peer in peers if (fit := self.into(peer))}
 
     def into(self, destination: Peer) -> list[Approval]:
         """The approvals whose destination is, or includes, a peer."""

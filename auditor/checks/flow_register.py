@@ -1,12 +1,12 @@
 """The flow register: what may connect into and out of scope, each flow with the approvals that name it (PCI DSS 1.2.5)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 from auditor.checks import told
-from auditor.checks.approvals import Approval, Approvals, fitting
+from auditor.checks.approvals import Approval, Approvals
 from auditor.checks.context import Context
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.verdict import Cause, Reach, RuleRef
@@ -67,6 +67,9 @@ class FlowRegister:
         outside += [x for x in context.network.externals if not x.block.is_loopback]
         named: list[Peer] = [e for e in others if e.id not in context.out_of_scope and not e.host_network]
         self._peers = ((True, outside), (False, named))
+        peers = context.network.universe.peers
+        self._by_source = self.approvals.by_source(peers)
+        self._by_destination = self.approvals.by_destination(peers)
 
     def of(self, endpoint: Endpoint) -> list[RegisteredFlow]:
         """The flows of an endpoint in scope, into it first."""
@@ -81,12 +84,15 @@ class FlowRegister:
         self, endpoint: Endpoint, direction: Direction, peers: list[Peer], outside: bool
     ) -> Iterator[RegisteredFlow]:
         inward = direction is Direction.INGRESS
-        candidates = self.approvals.into(endpoint) if inward else self.approvals.out_of(endpoint)
+        own, others_own = self._by_destination, self._by_source
+        if not inward:
+            own, others_own = others_own, own
+        candidates = own.get(endpoint.id, [])
         network = self._network
         groups = network.flows_into(endpoint, peers) if inward else network.flows_out_of(endpoint, peers)
         for group in groups:
             others = group.sources if inward else group.destinations
-            for alike, fit in _by_approvals(others, candidates, inward):
+            for alike, fit in _by_approvals(others, candidates, others_own):
                 pair = (alike[0], endpoint) if inward else (endpoint, alike[0])
                 rules = network.connection(*pair).decided_by
                 for verdict, ports, ids, causes in _split(group, fit):
@@ -94,14 +100,15 @@ class FlowRegister:
 
 
 def _by_approvals(
-    peers: tuple[Peer, ...], candidates: list[Approval], inward: bool
+    peers: tuple[Peer, ...], candidates: list[Approval], named: Mapping[str, list[Approval]]
 ) -> Iterable[tuple[tuple[Peer, ...], list[Approval]]]:
-    """Peers joined by the approvals that name them."""
+    """Peers joined by the candidates that name them too."""
     if not candidates:
         return [(peers, [])]
+    known = {id(entry) for entry in candidates}
     found: dict[tuple[str, ...], tuple[list[Peer], list[Approval]]] = {}
     for peer in peers:
-        fit = list(fitting(candidates, source=peer) if inward else fitting(candidates, destination=peer))
+        fit = [entry for entry in named.get(peer.id, ()) if id(entry) in known]
         key = tuple(entry.flow.id for entry in fit)
         found.setdefault(key, ([], fit))[0].append(peer)
     return [(tuple(alike), fit) for alike, fit in found.values()]

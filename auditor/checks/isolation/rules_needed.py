@@ -23,21 +23,21 @@ REASONS = (
         "No rule of {subject} is covered by others, and none lets through more than it seems to.",
     ),
     Reason(
-        Flaw.BLOCK_COVERS_PODS,
+        str(Flaw.BLOCK_COVERS_PODS),
         Outcome.FAIL,
         "{rules} of {subject} names an address block that also holds pods of other namespaces: {names}.",
         final=True,
         remedy="Leave the pods' address ranges out of the block in {rules} (except), or name narrower blocks.",
     ),
     Reason(
-        Flaw.EVERY_NAMESPACE,
+        str(Flaw.EVERY_NAMESPACE),
         Outcome.FAIL,
         "{rules} of {subject} has an empty namespaceSelector, which stands for every pod of every namespace: {names}.",
         final=True,
         remedy="Select the namespaces in {rules} by a label, and add a podSelector to the same entry.",
     ),
     Reason(
-        Flaw.EVERY_POD,
+        str(Flaw.EVERY_POD),
         Outcome.FAIL,
         "{rules} of {subject} has an empty podSelector, which stands for every pod of the namespace and not for those "
         "that the policy selects: {names}.",
@@ -45,26 +45,26 @@ REASONS = (
         remedy="Name in {rules} the labels of the pods that connect, or those of the policy's own pods.",
     ),
     Reason(
-        Flaw.DNS_CUT,
+        str(Flaw.DNS_CUT),
         Outcome.FAIL,
         "{rules} of {subject} opens destinations that are known by name, and no policy lets {names} reach the "
         "cluster's DNS on 53/UDP.",
         remedy="Allow egress to the cluster's DNS pods on 53/UDP and 53/TCP for these pods.",
     ),
     Reason(
-        Flaw.REDUNDANT,
+        str(Flaw.REDUNDANT),
         Outcome.FAIL,
         "Taking {rules} away from {subject} would change nothing: {names} let the same through.",
         remedy="Remove {rules}; or, if {names} is wider than it should be, narrow that one and keep this.",
     ),
     Reason(
-        Flaw.MATCHES_NOTHING,
+        str(Flaw.MATCHES_NOTHING),
         Outcome.FAIL,
         "{rules} of {subject} names peers or ports that no pod has.",
         remedy="Compare the selectors and port names of {rules} with the pods that are meant; remove it if they are gone.",
     ),
     Reason(
-        Flaw.TOO_MANY,
+        str(Flaw.TOO_MANY),
         Outcome.NOT_EVALUATED,
         "The namespace of {subject} has too many rules to tell which are redundant.",
     ),
