@@ -38,9 +38,9 @@ class RegisteredFlow:
 
     def as_json(self) -> dict[str, Any]:
         """The flow as a finding lists it."""
+        side = "sources" if self.direction is Direction.INGRESS else "destinations"
         return {
-            "direction": str(self.direction),
-            "peers": [peer.id for peer in self.peers[:MAX_PEERS]],
+            side: [peer.id for peer in self.peers[:MAX_PEERS]],
             "peers_total": len(self.peers),
             "services": str(self.ports),
             "ports": self.ports.as_json(),

@@ -17,13 +17,18 @@ _TABLES = frozenset({"flows", "decided_by", "causes", "subject", "kinds"})
 
 @dataclass(frozen=True, slots=True)
 class FlowRow:
-    """Peers that may connect: who, to whom, on what, by which verdict, decided by which rules."""
+    """Peers that may connect: who, to whom, on what, by which verdict, decided by which rules.
+
+    `approved_by`: approved flows of the scope file. `deviates`: false for what is approved, or needs no approval.
+    """
 
     sources: tuple[str, ...]
     destinations: tuple[str, ...]
     services: str
     verdict: str
     decided_by: tuple["RuleRow", ...]
+    approved_by: tuple[str, ...] = ()
+    deviates: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +96,16 @@ def _ports(value: Any) -> str:
 
 def _flow(flow: Mapping[str, Any], subject: str) -> FlowRow:
     verdict = str(flow.get("verdict", ""))
+    approvals = flow.get("approved_by")
+    approved_by = tuple(map(str, approvals)) if isinstance(approvals, list) else ()
     return FlowRow(
         sources=_peers(flow, "source") or (subject,),
         destinations=_peers(flow, "destination") or (subject,),
         services=str(flow.get("services") or port_list(flow.get("ports"), str(flow.get("protocol", "")))),
         verdict=REACH_WORDS.get(verdict, verdict),
         decided_by=tuple(_rules(flow.get("decided_by"))),
+        approved_by=approved_by,
+        deviates=not approved_by and flow.get("outside") is not False,
     )
 
 

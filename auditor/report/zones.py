@@ -146,7 +146,7 @@ def _unapproved(result: AuditResult) -> list[tuple[str, str]]:
     pairs = set()
     for finding in result.findings:
         if finding.outcome is Outcome.FAIL:
-            for row in flow_rows(finding):
+            for row in filter(lambda row: row.deviates, flow_rows(finding)):
                 pairs |= {(_zone(a), _zone(b)) for a in row.sources for b in row.destinations}
     return sorted(pairs)
 

@@ -72,3 +72,11 @@ def test_details_leave_out_what_the_sentence_says() -> None:
 def test_port_words() -> None:
     assert port_words([(443, 443), (8000, 8080)]) == "443, 8000–8080"
     assert port_words([(1, 65535)]) == "all ports"
+
+
+def test_what_is_approved_or_needs_no_approval_does_not_deviate() -> None:
+    approved, connected, open_ = flow_rows(
+        _with(flows=[{"approved_by": ["AF-1"]}, {"approved_by": [], "outside": False}, {"approved_by": []}])
+    )
+    assert (approved.approved_by, approved.deviates) == (("AF-1",), False)
+    assert (connected.deviates, open_.deviates) == (False, True)
