@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from auditor.cli import audit_command, catalogue_commands, connectivity_command, encryption_command
+from auditor.cli import (
+    audit_command,
+    catalogue_commands,
+    connectivity_command,
+    encryption_command,
+    live_commands,
+)
 
 EPILOGUE = """
 Exit codes: 0 done · 1 an outcome of --fail-on was found · 2 wrong use, or nothing usable in the input ·
@@ -42,6 +48,7 @@ _STATE: dict[str, Any] = {"debug": False}
 audit_command.register(app)
 connectivity_command.register(app)
 encryption_command.register(app)
+live_commands.register(app)
 catalogue_commands.register(app)
 
 

@@ -1,8 +1,7 @@
 """`auditor audit` and `auditor snapshot-script`."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.cli.live_options import (
+    ContextOption,
+    InClusterOption,
+    KubeconfigOption,
+    NamespaceOption,
+    snapshot_of_cluster,
+    target_without_sources,
+    tell_left_open,
+)
+from auditor.cli.progress import progress
 from auditor.model.user_error import UserError
 
 if TYPE_CHECKING:
@@ -35,9 +44,11 @@ class FailOn(StrEnum):
 
 
 Sources = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="SOURCE...", help="Files, folders (recursive) or '-' for standard input; YAML or JSON."
+        metavar="[SOURCE...]",
+        help="Files, folders (recursive), bundles or '-' for standard input; without any, the live cluster of the "
+        "current kubeconfig context.",
     ),
 ]
 AssumeComplete = Annotated[
@@ -58,6 +69,7 @@ def register(app: typer.Typer) -> None:
 
 _EXAMPLES = """
 Examples:\n
+  auditor audit --context production --scope scope.yaml --out report\n
   auditor audit snapshot/ --scope scope.yaml --out report\n
   kubectl get networkpolicies,pods,namespaces -A -o json | auditor audit - --out report\n
   auditor audit snapshot/ --out report --framework hipaa --format json --fail-on FAIL
@@ -65,8 +77,8 @@ Examples:\n
 
 
 def audit(
-    sources: Sources,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report files; made if needed.")],
+    sources: Sources = None,
     framework: Annotated[
         list[FrameworkName] | None,
         typer.Option("--framework", "-f", help="Repeatable; all frameworks when left out."),
@@ -94,16 +106,24 @@ def audit(
         str | None, typer.Option(metavar="PERIOD", help="2026-Q3, or FROM..TO as 2026-07-01..2026-09-30.")
     ] = None,
     assume_complete: AssumeComplete = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    in_cluster: InClusterOption = False,
+    namespace: NamespaceOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")] = False,
 ) -> int:
-    """Evaluate a cluster snapshot and write report.html, report.pdf and results.json."""
+    """Evaluate a cluster, live or from a snapshot, and write report.html, report.pdf and results.json."""
     from auditor.audit import AuditRequest, run_audit
     from auditor.model.outcome import Outcome
 
+    target = target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete)
+    frameworks = [entry.value for entry in FrameworkName if not framework or entry in framework]
+    if target is not None:
+        tell_left_open(target, frameworks, controls or (), quiet)
     request = AuditRequest(
-        sources=sources,
+        sources=sources or (),
         out=out,
-        frameworks=[entry.value for entry in FrameworkName if not framework or entry in framework],
+        frameworks=frameworks,
         scope=scope,
         controls=controls or (),
         formats=_formats(format),
@@ -114,6 +134,7 @@ def audit(
         period=period,
         assume_complete=assume_complete,
         command=["auditor", *sys.argv[1:]],
+        collect=snapshot_of_cluster(target, quiet) if target is not None else None,
     )
     outcome = run_audit(request, progress(quiet))
     if not quiet:
@@ -145,22 +166,6 @@ def parse_time(text: str) -> datetime:
     except ValueError:
         raise UserError(f"--at: expected a time as 2026-09-30T02:00:00Z (got {text!r})") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def progress(quiet: bool) -> Callable[[str], AbstractContextManager[None]]:
-    """A spinner on standard error that vanishes; nothing when quiet or when standard error isn't a terminal."""
-
-    @contextmanager
-    def stage(what: str) -> Iterator[None]:
-        if quiet or not sys.stderr.isatty():
-            yield
-            return
-        from rich.console import Console
-
-        with Console(stderr=True).status(f"{what} …"):
-            yield
-
-    return stage
 
 
 def snapshot_script() -> None:

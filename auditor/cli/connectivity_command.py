@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.audit_command import AssumeComplete, FrameworkName, Sources, progress
+from auditor.cli.audit_command import AssumeComplete, FrameworkName, Sources
+from auditor.cli.live_options import (
+    ContextOption,
+    InClusterOption,
+    KubeconfigOption,
+    NamespaceOption,
+    read_either,
+    target_without_sources,
+)
 from auditor.cli.output import Out, Quiet, emit, emit_parts, emit_record, prepare, remark
+from auditor.cli.progress import progress
 from auditor.model.user_error import ExitCode, UserError
 
 if TYPE_CHECKING:
     from auditor.checks.context import Facts
+    from auditor.collect.live.target import LiveTarget
     from auditor.evaluate.connectivity_scope import ScopeClasses
     from auditor.evaluate.connectivity_view import ConnectivityView, InScope
     from auditor.model.connectivity_result import CompletenessResult
@@ -97,10 +107,11 @@ class _Request:
     out: Path | None
     assume_complete: str | None
     quiet: bool
+    live: "LiveTarget | None"
 
 
 def connectivity(
-    sources: Sources,
+    sources: Sources = None,
     format: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
     level: Annotated[LevelName, typer.Option(help="What counts as one endpoint.")] = LevelName.WORKLOAD,
     basis: Annotated[
@@ -127,11 +138,16 @@ def connectivity(
     ] = None,
     out: Out = None,
     assume_complete: AssumeComplete = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    in_cluster: InClusterOption = False,
+    namespace: NamespaceOption = None,
     quiet: Quiet = False,
 ) -> int:
     """Show who can connect to whom, on which ports, by which rules; or answer for one pair with --from, --to, --port."""
     request = _Request(
-        sources=sources,
+        sources=sources or (),
+        live=target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete),
         since=since or (),
         format=format,
         level=level,
@@ -153,7 +169,7 @@ def connectivity(
 
 
 def explain(
-    sources: Sources,
+    sources: Sources = None,
     from_: From = None,
     to: To = None,
     port: PortOption = None,
@@ -161,6 +177,10 @@ def explain(
     format: Annotated[AnswerFormat, typer.Option("--format", help="How to write it.")] = AnswerFormat.TABLE,
     out: Out = None,
     assume_complete: AssumeComplete = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    in_cluster: InClusterOption = False,
+    namespace: NamespaceOption = None,
     quiet: Quiet = False,
 ) -> int:
     """Explain in sentences whether A can connect to B on a port, and which rules decide."""
@@ -168,7 +188,8 @@ def explain(
     if asked is None:
         raise UserError("explain: expected --from A --to B --port PORT")
     request = _Request(
-        sources=sources,
+        sources=sources or (),
+        live=target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete),
         since=(),
         format=Format(format.value),
         level=LevelName.WORKLOAD,
@@ -289,14 +310,13 @@ def _exposure(request: _Request) -> int:
 
 
 def _facts(request: _Request, sources: Sequence[str]) -> "Facts":
-    from auditor.audit import load_scope, read_snapshot
+    from auditor.audit import load_scope
     from auditor.checks.context import Facts
     from auditor.evaluate.scope_fit import check_scope_fits
 
     prepare(request.out)
     scope = load_scope(request.scope)[0] if request.scope else None
-    with progress(request.quiet)("Reading the input"):
-        snapshot = read_snapshot(sources, request.assume_complete)
+    snapshot = read_either(sources, request.live, request.assume_complete, request.quiet)
     facts = Facts(snapshot, scope.value if scope else None, datetime.now(UTC))
     if scope is not None:
         check_scope_fits(scope, facts.cluster)

@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.cli.audit_command import AssumeComplete, FrameworkName, Sources, parse_time, progress
+from auditor.cli.audit_command import AssumeComplete, FrameworkName, Sources, parse_time
+from auditor.cli.live_options import (
+    ContextOption,
+    InClusterOption,
+    KubeconfigOption,
+    NamespaceOption,
+    read_either,
+    target_without_sources,
+)
 from auditor.cli.output import Out, Quiet, emit, emit_parts, emit_record, prepare, remark
+from auditor.cli.progress import progress
 from auditor.model.user_error import ExitCode, UserError
 
 if TYPE_CHECKING:
     from auditor.checks.context import Facts
+    from auditor.collect.live.target import LiveTarget
     from auditor.model.certificates_result import ProbeRow
     from auditor.model.encryption_result import EncryptionResult
     from auditor.model.kinds import KindKey
@@ -62,11 +72,12 @@ class _Request:
     out: Path | None
     assume_complete: str | None
     quiet: bool
+    live: "LiveTarget | None"
     at: datetime | None = None
 
 
 def encryption(
-    sources: Sources,
+    sources: Sources = None,
     format: FormatOption = RowFormat.TABLE,
     pod: Annotated[
         str | None, typer.Option("--pod", metavar="NS/NAME", help="One pod, or an endpoint by its id.")
@@ -85,13 +96,18 @@ def encryption(
     ] = None,
     out: Out = None,
     assume_complete: AssumeComplete = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    in_cluster: InClusterOption = False,
+    namespace: NamespaceOption = None,
     quiet: Quiet = False,
 ) -> int:
     """Show what really protects each port of each workload: plaintext, mTLS, encryption between nodes, and why."""
     from auditor.evaluate.encryption_view import READS
     from auditor.report.encryption_tables import encryption_table
 
-    request = _Request(sources, format, out, assume_complete, quiet)
+    target = target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete)
+    request = _Request(sources or (), format, out, assume_complete, quiet, target)
     number = _port(port) if port is not None else None
     if port is not None and pod is None:
         raise UserError("--port needs --pod NS/NAME")
@@ -106,17 +122,22 @@ def encryption(
 
 
 def entrypoints(
-    sources: Sources,
+    sources: Sources = None,
     format: FormatOption = RowFormat.TABLE,
     out: Out = None,
     assume_complete: AssumeComplete = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    in_cluster: InClusterOption = False,
+    namespace: NamespaceOption = None,
     quiet: Quiet = False,
 ) -> int:
     """Show each way in from outside: what is served in plaintext, which TLS, whether clients are authenticated."""
     from auditor.evaluate.entrypoints_view import READS, build_entrypoints
     from auditor.report.encryption_tables import entrypoints_table
 
-    request = _Request(sources, format, out, assume_complete, quiet)
+    target = target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete)
+    request = _Request(sources or (), format, out, assume_complete, quiet, target)
     facts = _facts(request)
     with progress(quiet)("Following the ways in"):
         result = build_entrypoints(facts)
@@ -124,7 +145,7 @@ def entrypoints(
 
 
 def certificates(
-    sources: Sources,
+    sources: Sources = None,
     format: FormatOption = RowFormat.TABLE,
     at: Annotated[
         str | None, typer.Option(metavar="TIME", help="Time of evaluation, RFC 3339; now when left out.")
@@ -139,6 +160,10 @@ def certificates(
     ] = None,
     out: Out = None,
     assume_complete: AssumeComplete = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    in_cluster: InClusterOption = False,
+    namespace: NamespaceOption = None,
     quiet: Quiet = False,
 ) -> int:
     """List certificates without reading Secrets: cert-manager, Routes, the meshes' trust anchors, and the hosts served."""
@@ -147,7 +172,9 @@ def certificates(
     from auditor.report.encryption_tables import certificates_table, hosts_table, probes_table
 
     targets = parse_targets(probe_tls or ())
-    request = _Request(sources, format, out, assume_complete, quiet, parse_time(at) if at else None)
+    target = target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete)
+    time = parse_time(at) if at else None
+    request = _Request(sources or (), format, out, assume_complete, quiet, target, time)
     facts = _facts(request)
     with progress(quiet)("Shaking hands" if targets else "Reading certificates"):
         result = build_certificates(facts, _probes(targets, facts.now))
@@ -196,14 +223,13 @@ def _probes(targets: Iterable[Any], now: datetime) -> "list[ProbeRow]":
 
 
 def _facts(request: _Request, scope_file: Path | None = None) -> "Facts":
-    from auditor.audit import load_scope, read_snapshot
+    from auditor.audit import load_scope
     from auditor.checks.context import Facts
     from auditor.evaluate.scope_fit import check_scope_fits
 
     prepare(request.out)
     scope = load_scope(scope_file)[0] if scope_file else None
-    with progress(request.quiet)("Reading the input"):
-        snapshot = read_snapshot(request.sources, request.assume_complete)
+    snapshot = read_either(request.sources, request.live, request.assume_complete, request.quiet)
     facts = Facts(snapshot, scope.value if scope else None, request.at or datetime.now(UTC))
     if scope is not None:
         check_scope_fits(scope, facts.cluster)

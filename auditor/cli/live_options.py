@@ -87,9 +87,12 @@ def target_without_sources(
     kubeconfig: Path | None,
     in_cluster: bool,
     namespaces: Sequence[str] | None,
+    assume_complete: str | None = None,
 ) -> "LiveTarget | None":
     """The live cluster, None when SOURCE is given. Raises UserError when both are."""
     if not sources:
+        if assume_complete is not None:
+            raise UserError("--assume-complete: of a live cluster it is known what was collected completely")
         return live_target(context, kubeconfig, in_cluster, namespaces)
     given = {
         "--context": context is not None,
@@ -122,6 +125,31 @@ def collect_telling(target: "LiveTarget", kinds: "Iterable[KindKey]", quiet: boo
         places = ", ".join(target.namespaces)
         remark(quiet, f"only of --namespace {places}: what objects elsewhere could change is NOT_EVALUATED")
     return found
+
+
+def read_either(
+    sources: Sequence[str] | None, target: "LiveTarget | None", assume_complete: str | None, quiet: bool
+) -> "Snapshot":
+    """SOURCE where it is given, else everything that any control needs from the live cluster. Raises UserError."""
+    from auditor.audit import controls_of_kinds, read_snapshot
+    from auditor.cli.progress import progress
+
+    if sources or target is None:
+        with progress(quiet)("Reading the input"):
+            return read_snapshot(sources or (), assume_complete)
+    return collect_telling(target, controls_of_kinds(), quiet).snapshot
+
+
+def tell_left_open(
+    target: "LiveTarget", frameworks: Sequence[str], controls: Sequence[Path], quiet: bool
+) -> None:
+    """Which controls can't be answered for sure from some namespaces alone."""
+    if target.namespaces is None:
+        return
+    from auditor.audit import controls_left_open
+
+    names = ", ".join(controls_left_open(frameworks, controls))
+    remark(quiet, f"--namespace: objects of other namespaces bear on {names}")
 
 
 @contextmanager
