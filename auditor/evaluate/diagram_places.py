@@ -20,7 +20,7 @@ EDGE_VERDICTS = (Reach.ALLOWED, Reach.DECLARED_NOT_ENFORCED, Reach.CONDITIONAL, 
 """The least restricted first; the order of `Part.ports`."""
 
 INTERNET = "internet"
-PRIVATE = "other private addresses"
+PRIVATE = "private addresses"
 _OUTSIDE = "outside/"
 
 

@@ -229,7 +229,7 @@ class DiagramBox(Record):
 
 
 class DiagramOutside(Record):
-    """Addresses outside the cluster: the internet, a network of the scope file, or the other private addresses.
+    """Addresses outside the cluster: the internet, a network of the scope file, or private addresses that it does not name.
 
     Its id is `outside/name`, which no namespace can have.
     """

@@ -25,6 +25,7 @@ from auditor.report.translations import language_of
 SECTIONS = (
     "summary",
     "scope",
+    "diagram",
     "method",
     "limits",
     "frameworks",

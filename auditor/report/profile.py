@@ -21,6 +21,7 @@ class Profile:
     input_rows: int
     named: int
     redaction_rows: int
+    diagram_rows: int
     first_actions: int = 5
 
 
@@ -35,6 +36,7 @@ SCREEN = Profile(
     input_rows=3_000,
     named=40,
     redaction_rows=2_000,
+    diagram_rows=400,
 )
 PAPER = Profile(
     paged=True,
@@ -47,6 +49,7 @@ PAPER = Profile(
     input_rows=15,
     named=6,
     redaction_rows=5,
+    diagram_rows=12,
 )
 
 

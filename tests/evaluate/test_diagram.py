@@ -108,12 +108,12 @@ def test_only_what_touches_scope_or_comes_in_from_outside_is_an_edge() -> None:
     assert services == {
         ("front", "shop"): [("allowed", "8443/TCP")],
         ("outside/internet", "front"): [("allowed", "8443/TCP")],
-        ("outside/other private addresses", "front"): [("allowed", "8443/TCP")],
+        ("outside/private addresses", "front"): [("allowed", "8443/TCP")],
         ("shop", "shop"): [("allowed", "5432/TCP")],
     }
     assert {ends for ends, edge in edges.items() if edge.entry} == {
         ("outside/internet", "front"),
-        ("outside/other private addresses", "front"),
+        ("outside/private addresses", "front"),
     }
 
 
@@ -125,7 +125,7 @@ def test_boxes_are_all_namespaces_with_class_and_number_of_workloads() -> None:
         ("lab", "out-of-scope", 1),
         ("shop", "in-scope", 2),
     ]
-    assert [box.name for box in found.outside] == ["internet", "other private addresses"]
+    assert [box.name for box in found.outside] == ["internet", "private addresses"]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_policies_that_nothing_enforces_are_told_as_such() -> None:
 def test_a_bound_keeps_entries_and_says_how_many_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagram, "MAX_EDGES", 2)
     found = drawn(shop(), scope())
-    assert [edge.source for edge in found.edges] == ["outside/internet", "outside/other private addresses"]
+    assert [edge.source for edge in found.edges] == ["outside/internet", "outside/private addresses"]
     assert found.edges_left_out == 2
 
 

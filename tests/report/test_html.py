@@ -213,6 +213,8 @@ _CLOSED = {
     "cidrs",
     "services",
     "approved_on",
+    "encryption",
+    "approved",
 }
 
 
