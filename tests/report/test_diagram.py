@@ -126,6 +126,13 @@ def test_for_pci_it_is_called_the_part_that_it_is(html: str) -> None:
     assert "For PCI DSS 1.2.3 it is the cluster's part of a network diagram" in text_of(section(html))
 
 
+def test_flows_of_account_data_are_those_that_the_scope_file_marks(result: AuditResult, html: str) -> None:
+    assert "The scope file marks no approved flow so." in text_of(section(html))
+    flows = [flow.model_copy(update={"account_data": True}) for flow in result.scope.approved_flows]
+    marked = example(scope=result.scope.model_copy(update={"approved_flows": flows}))
+    assert "that the scope file marks so: F-1." in text_of(section(render_html(marked).decode()))
+
+
 def test_paper_bounds_the_table_and_says_where_the_rest_is() -> None:
     paper = render_document(example(diagram=many(20)), PAPER, None, None)
     table = section(paper).partition('<table class="links">')[2].partition("</table>")[0]

@@ -52,6 +52,7 @@ class DiagramView:
     unknown: int
     unapproved: int
     for_pci: bool
+    account_data: tuple[str, ...]
     approvals: bool
     verdict_words: dict[str, str]
     encryption_words: dict[str, str]
@@ -80,6 +81,9 @@ def build(draft: Draft) -> DiagramView:
         unknown=sum(line.encryption == "unknown" for line in drawn.lines),
         unapproved=sum(line.unapproved for line in drawn.lines),
         for_pci=any(framework.id.startswith(_PCI) for framework in result.frameworks),
+        account_data=tuple(flow.id for flow in result.scope.approved_flows if flow.account_data)[
+            : draft.profile.named
+        ],
         approvals=bool(result.scope.approved_flows),
         verdict_words=VERDICT_WORDS,
         encryption_words=ENCRYPTION_WORDS,
