@@ -133,6 +133,15 @@ def test_flows_of_account_data_are_those_that_the_scope_file_marks(result: Audit
     assert "that the scope file marks so: F-1." in text_of(section(render_html(marked).decode()))
 
 
+def test_a_long_list_of_services_is_cut_between_two() -> None:
+    services = ", ".join(f"{port}/TCP" for port in range(1000, 1200))
+    diagram = many(0).model_copy(update={"edges": [diagram_edge("vault", "vault", services)]})
+    (row,) = build(Draft(example(diagram=diagram), PAPER, None)).rows.rows
+    ((shown, _),) = row.services
+    assert len(shown) < 170
+    assert shown.endswith("/TCP, \N{HORIZONTAL ELLIPSIS}")
+
+
 def test_paper_bounds_the_table_and_says_where_the_rest_is() -> None:
     paper = render_document(example(diagram=many(20)), PAPER, None, None)
     table = section(paper).partition('<table class="links">')[2].partition("</table>")[0]

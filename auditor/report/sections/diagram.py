@@ -10,6 +10,7 @@ from auditor.report.wording import N_
 
 TITLE = N_("Network diagram")
 _PCI = "pci-dss-"
+_LONGEST = 160
 _EVERY_PORT = ("all", "SCTP, TCP, UDP")
 VERDICT_WORDS = {
     "allowed": "",
@@ -94,4 +95,7 @@ def build(draft: Draft) -> DiagramView:
 
 def _service(service: tuple[str, str]) -> tuple[str, str]:
     verdict, ports = service
+    if len(ports) > _LONGEST:
+        ports = ports[:_LONGEST].rpartition(", ")[0] or ports[:_LONGEST]
+        ports += ", \N{HORIZONTAL ELLIPSIS}"
     return ("" if ports in _EVERY_PORT else ports), VERDICT_WORDS[verdict]
