@@ -85,11 +85,10 @@ def _excess(reviewer: Reviewer, namespaces: Sequence[str] | None) -> tuple[list[
     places = sorted({*_ALWAYS_LOOKED_INTO, *(namespaces or ())})
     told = [reviewer.rules(place) for place in places]
     probes = [reviewer.ask(action) for action in _probes(places)]
-    everywhere = {_key(row): row for row in _in_all(told)}
-    everywhere |= {_key(row): row for row in map(_probed, probes) if row is not None}
-    local = {_key(row): row for entry in told for row in excess_in_rules(entry.namespace, entry.rules)}
-    inside = {key: row for key, row in local.items() if (key[0], "", *key[2:]) not in everywhere}
-    rows = {**everywhere, **inside}
+    found = [*_in_all(told), *(row for row in map(_probed, probes) if row is not None)]
+    found += [row for entry in told for row in excess_in_rules(entry.namespace, entry.rules)]
+    by_key = {_key(row): row for row in found}
+    rows = {k: row for k, row in by_key.items() if not k[1] or (k[0], "", *k[2:]) not in by_key}
     silent = next((answer.cause for answer in probes if answer.allowed is None), "")
     unlisted = next((entry.cause for entry in told if entry.cause), "")
     known: _Known = "unknown" if silent else "partial" if unlisted else "complete"

@@ -84,7 +84,9 @@ class KubernetesConnection:
                 self._in_cluster_client(config) if self._in_cluster else self._kubeconfig_client(config)
             )
         except config.ConfigException as error:
-            raise UserError(f"{self._kubeconfig or 'kubeconfig'}: {error}") from None
+            hint = "; name one with --kubeconfig, or give a SOURCE" if self._kubeconfig is None else ""
+            told = " ".join(str(error).split()).rstrip(".")
+            raise UserError(f"{self._kubeconfig or 'kubeconfig'}: {told}{hint}") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self._kubeconfig or 'kubeconfig'}: can't be used: {error}") from None
 

@@ -32,6 +32,12 @@ class ApiServer:
     stale: set[str] = field(default_factory=set)
     aggregated: bool = True
     token: str | None = None
+    roles: list[dict[str, Any]] | None = None
+    """Manifests whose rules are enforced, as RBAC does; None allows everything."""
+    reviews: bool = True
+    """Whether one may ask what one may do."""
+    every_rule_listed: bool = True
+    posted: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -49,6 +55,32 @@ class ApiServer:
         }
         path.write_text(json.dumps({**value, "contexts": [context]}))
         return str(path)
+
+    def allows(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool:
+        """Kubernetes RBAC: some rule of a ClusterRole, or of a Role in that namespace, matches all of it."""
+        if self.roles is None:
+            return True
+        return any(
+            _matches(rule, "verbs", verb)
+            and _matches(rule, "apiGroups", group)
+            and _matches(rule, "resources", resource)
+            and (not rule.get("resourceNames") or name in rule["resourceNames"])
+            for rule in self.rules_in(namespace)
+        )
+
+    def rules_in(self, namespace: str) -> list[dict[str, Any]]:
+        """The rules that hold in a namespace; `""` is all namespaces, and what lives in none."""
+        return [
+            rule
+            for role in self.roles or ()
+            if role["kind"] == "ClusterRole"
+            or (role["kind"] == "Role" and namespace and role["metadata"]["namespace"] == namespace)
+            for rule in role["rules"]
+        ]
+
+
+def _matches(rule: dict[str, Any], field: str, value: str) -> bool:
+    return value in rule[field] or "*" in rule[field]
 
 
 @contextmanager
@@ -71,6 +103,7 @@ class Handler(BaseHTTPRequestHandler):
 
     api: ApiServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:
         return
@@ -84,8 +117,26 @@ class Handler(BaseHTTPRequestHandler):
             fault(self)
         elif api.token is not None and self.headers.get("Authorization") != f"Bearer {api.token}":
             self.status(401, "Unauthorized")
+        elif (action := action_of(parts.path)) is not None and not api.allows(*action):
+            self.status(403, f"{action[2]} is forbidden: cannot {action[0]}")
         else:
             self.answer(parts.path, parse_qs(parts.query))
+
+    def do_POST(self) -> None:
+        """Reviews of oneself; anything else that is posted is refused, and recorded."""
+        api, review = self.api, json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        api.posted.append(self.path)
+        if not self.path.startswith("/apis/authorization.k8s.io/v1/selfsubject") or not api.reviews:
+            self.status(403, "cannot create")
+        elif review["kind"] == "SelfSubjectRulesReview":
+            rules = api.rules_in(review["spec"]["namespace"])
+            self.json({"status": {"resourceRules": rules, "incomplete": not api.every_rule_listed}})
+        else:
+            asked = review["spec"]["resourceAttributes"]
+            resource = "/".join(asked[f] for f in ("resource", "subresource") if asked.get(f))
+            rest = (asked.get("namespace", ""), asked.get("name", ""))
+            allowed = api.allows(asked["verb"], asked.get("group", ""), resource, *rest)
+            self.json({"status": {"allowed": allowed}})
 
     def answer(self, path: str, query: dict[str, list[str]]) -> None:
         api = self.api
@@ -182,6 +233,19 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
         if length is not None and length != len(data):
             self.close_connection = True
+
+
+def action_of(path: str) -> tuple[str, str, str, str, str] | None:
+    """Verb, group, resource, namespace and name of a GET; None for discovery, which everyone may read."""
+    parts = path.strip("/").split("/")
+    group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1] if len(parts) > 1 else "", parts[3:])
+    if not rest:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 1:
+        namespace, rest = rest[1], rest[2:] or ["namespaces", rest[1]]
+    name = rest[1] if len(rest) > 1 else ""
+    return "get" if name else "list", group, rest[0], namespace, name
 
 
 def status(code: int, message: str = "no", **headers: str) -> Fault:
