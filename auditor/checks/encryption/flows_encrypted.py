@@ -1,6 +1,7 @@
 """Each flow that policy lets into a scoped port is encrypted between nodes: both ends and the nodes taken together."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from auditor.checks import told
 from auditor.checks.context import Context, not_judged
@@ -51,7 +52,7 @@ _CODES = {"plaintext": "flow-in-plaintext", "unknown": "indeterminate.flow"}
             (
                 *ENDPOINT_SUBJECTS,
                 *REACHABILITY,
-                DECLARED_PORTS,
+                replace(DECLARED_PORTS, could_pass=True),
                 *ISTIO_INBOUND,
                 *LINKERD_INBOUND,
                 *(Read(KindKey(*kind), could_pass=True, could_fail=True) for kind in _KINDS_OF_CLIENTS),
