@@ -83,16 +83,12 @@ class Exclusion:
 
 EXCLUSION_REASONS: dict[str, str] = {
     "out-of-scope": "the scope file places it out of scope",
-    "finished": "the pod has finished and has lost its address",
     "host-network": "it uses the node's network, which these policies do not govern; judged by its own control",
-    "no-ports": "no port is declared by its containers or by a Service",
     "not-in-mesh": "it is outside this mesh; judged by mesh membership and by protection in transit",
     "mesh-control-plane": "it is part of the mesh's own control plane",
     "mesh-gateway": "it is a mesh gateway: its listeners are judged by the controls on entry points",
     "mesh-proxy-port": "the mesh proxy itself opens it (metrics, health), not the application",
     "no-meshed-service": "its host names no service of a workload in the mesh",
-    "other-controller": "another controller serves it",
-    "no-controller": "its controller is unknown to this version",
     "connected-to": "the scope file names it as connected-to, not as holding scoped data",
     "security-impacting": "the scope file names it as security-impacting, not as holding scoped data",
     "serves-nothing-scoped": "it serves no host that leads into scope, and no mesh that scoped workloads are in",

@@ -18,4 +18,4 @@ LAYERS: tuple[Layer, ...] = (
     IstioAuthorizationLayer(),
     LinkerdAuthorizationLayer(),
 )
-"""Every layer, in the order in which reports name them. Systems that are not evaluated yet are UnsupportedLayers."""
+"""Every layer, in the order in which reports name them."""
