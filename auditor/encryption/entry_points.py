@@ -67,6 +67,7 @@ READS: tuple[KindKey, ...] = (
     KindKey("elbv2.k8s.aws", "IngressClassParams"),
     *(KindKey("networking.istio.io", k) for k in ("Gateway", "VirtualService", "EnvoyFilter")),
     *(KindKey(_GATEWAY_API, k) for k in ("Gateway", "GatewayClass", "ListenerSet", "BackendTLSPolicy")),
+    KindKey(_GATEWAY_API, "ReferenceGrant"),
     *(KindKey(_GATEWAY_API, k) for k in ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")),
 )
 """The kinds that the rows are made of or decided by, beside ConfigMaps by name and the controllers' pods."""

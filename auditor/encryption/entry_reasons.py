@@ -113,6 +113,28 @@ _GATEWAY = {
     "indeterminate.entry.gateway.protocol": "the listener's protocol {protocol} is not known",
     "indeterminate.entry.gateway.mode": "the listener's TLS mode is not known",
     "indeterminate.entry.gateway.references": "the listener's certificate references are not resolved (ResolvedRefs)",
+    "entry.gateway.backend-not-granted": (
+        "no ReferenceGrant lets the route lead to {target} in another namespace, so nothing is sent there"
+    ),
+    "indeterminate.entry.gateway.backend-kind": "a route leads to a backend of the kind {kind}, which is not known",
+    "entry.gateway.backend-tls": "BackendTLSPolicy {policy} has the hop to the backend encrypted and verified",
+    "entry.gateway.backend-tls-not-observed": (
+        "BackendTLSPolicy {policy} asks for an encrypted and verified hop; no controller has reported that it follows"
+    ),
+    "indeterminate.entry.gateway.not-granted": "no ReferenceGrant lets it refer to {target} in another namespace",
+    "indeterminate.entry.gateway.grant-unknown": (
+        "whether a ReferenceGrant lets it refer to {target} in another namespace is not in the evidence"
+    ),
+    "indeterminate.entry.gateway.no-certificate": "the listener is to end TLS and names no certificate",
+    "indeterminate.entry.gateway.backend-tls-age": (
+        "the BackendTLSPolicies {policies} compete and differ, and which one is the oldest isn't recorded"
+    ),
+    "indeterminate.entry.gateway.backend-tls-refused": (
+        "the controller does not accept BackendTLSPolicy {policy} ({reason})"
+    ),
+    "indeterminate.entry.gateway.backend-tls-broken": (
+        "BackendTLSPolicy {policy} names no host to check, or no authority that can be resolved"
+    ),
     "indeterminate.entry.gateway.frontend": "the validation of client certificates has a form that is not known",
 }
 

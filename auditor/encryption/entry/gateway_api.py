@@ -1,38 +1,52 @@
 """Gateway API: listeners of Gateways and ListenerSets, and the routes that attach (encryption.md 4)."""
 
 from collections.abc import Iterator
-from functools import cached_property
+from dataclasses import dataclass
 
 from auditor.encryption.entry.entry_point import (
     BackendHop,
-    ClientAuthentication,
     EntryPoint,
     EntryTls,
     Plaintext,
     TlsMode,
 )
-from auditor.encryption.entry.gateway_routes import GROUP, Attached, GatewayRoutes, Listener, only_redirects
+from auditor.encryption.entry.gateway_backend_tls import BackendTls
+from auditor.encryption.entry.gateway_frontend import Frontend
+from auditor.encryption.entry.gateway_grants import GROUP, Grants
+from auditor.encryption.entry.gateway_routes import (
+    Attached,
+    ForeignReference,
+    GatewayRoutes,
+    Listener,
+    ServiceReference,
+    only_redirects,
+)
 from auditor.encryption.entry.sources import Sources, evidence_of
 from auditor.encryption.entry.traefik import weakest_hop
 from auditor.encryption.entry_reasons import cause
-from auditor.model.kinds import SERVICE, KindKey
-from auditor.model.objects import JsonObject, KubeObject, mapping_at, mappings_at, text_at
-from auditor.model.verdict import Cause
+from auditor.inventory.services import Backend
+from auditor.model.kinds import KindKey
+from auditor.model.objects import KubeObject, mapping_at, mappings_at, text_at
+from auditor.model.verdict import Cause, Tri
 
 GATEWAY = KindKey(GROUP, "Gateway")
 GATEWAY_CLASS = KindKey(GROUP, "GatewayClass")
 LISTENER_SET = KindKey(GROUP, "ListenerSet")
-BACKEND_TLS = KindKey(GROUP, "BackendTLSPolicy")
 _ISTIO = ("istio.io/gateway-controller", "istio.io/unmanaged-gateway")
 _SECURED = ("HTTPS", "TLS")
 _PLAIN = ("TCP", "UDP")
 _WAYPOINT = "HBONE"
 """The protocol of Istio's waypoints, which serve the mesh and are no way in from outside."""
-_FRONTEND_MODES = {
-    None: ClientAuthentication.REQUIRED,
-    "AllowValidOnly": ClientAuthentication.REQUIRED,
-    "AllowInsecureFallback": ClientAuthentication.OPTIONAL,
-}
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What stands behind a listener's host: the hops, the pods, and why; dictionaries as ordered sets."""
+
+    hops: list[BackendHop]
+    backends: dict[Backend, None]
+    causes: dict[Cause, None]
+    evidence: dict[str, None]
 
 
 class GatewayApi:
@@ -40,7 +54,10 @@ class GatewayApi:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._routes = GatewayRoutes(sources)
+        grants = Grants(sources)
+        self._routes = GatewayRoutes(sources, grants)
+        self._frontend = Frontend(grants)
+        self._backend_tls = BackendTls(sources)
 
     def rows(self) -> Iterator[EntryPoint]:
         """One row a (Gateway or ListenerSet, host, listener)."""
@@ -67,9 +84,10 @@ class GatewayApi:
 
     def _row(self, listener: Listener, host: str, attached: list[Attached]) -> EntryPoint:
         controller, gateway_class = self._controller(listener.gateway)
-        plaintext, tls, why = _serve(listener, attached)
-        client, client_causes = _client(listener, tls)
-        destinations = dict.fromkeys(b for a in attached for b, _, _ in self._routes.backends(a.route))
+        istio = controller in _ISTIO
+        plaintext, tls, why = _serve(listener, attached, self._frontend)
+        client, client_causes = self._frontend.client(listener, tls, istio=istio)
+        behind = self._behind(listener, tls, attached, controller)
         own = (listener.parent, gateway_class, *(a.route for a in attached))
         return EntryPoint(
             object=str(listener.parent.id),
@@ -83,10 +101,10 @@ class GatewayApi:
             plaintext=plaintext,
             tls=tls,
             client_authentication=client,
-            backend=self._backend(tls, attached, controller),
-            causes=(*why, *client_causes),
-            evidence=evidence_of(*own),
-            destinations=tuple(destinations),
+            backend=weakest_hop(behind.hops),
+            causes=(*why, *client_causes, *behind.causes),
+            evidence=(*evidence_of(*own), *behind.evidence),
+            destinations=tuple(behind.backends),
         )
 
     def _controller(self, gateway: KubeObject) -> tuple[str | None, KubeObject | None]:
@@ -94,36 +112,40 @@ class GatewayApi:
         found = self._sources.cluster.get(GATEWAY_CLASS, "", name)
         return (text_at(found.spec, "controllerName") if found else None), found
 
-    def _backend(self, tls: EntryTls | None, attached: list[Attached], controller: str | None) -> BackendHop:
-        """Unencrypted unless a BackendTLSPolicy targets the Service, which always verifies; Istio's gateways are meshed."""
-        if tls is not None and tls.mode is TlsMode.PASSTHROUGH:
-            return BackendHop.PASSTHROUGH
+    def _behind(
+        self, listener: Listener, tls: EntryTls | None, attached: list[Attached], controller: str | None
+    ) -> _Behind:
+        """Unencrypted unless a BackendTLSPolicy targets the Service; Istio's gateways leave it to the mesh."""
         plain = BackendHop.MESH if controller in _ISTIO else BackendHop.PLAINTEXT
         if controller is None and not self._sources.complete(*GATEWAY_CLASS):
             plain = BackendHop.INDETERMINATE
-        references = [reference for a in attached for reference in self._routes.references(a.route)]
-        hops = (BackendHop.VERIFIED if self._is_secured(*reference) else plain for reference in references)
-        return weakest_hop(hops) if references else plain
+        found = _Behind([], {}, {}, {})
+        for reference in dict.fromkeys(r for a in attached for r in self._routes.references(a.route)):
+            if isinstance(reference, ForeignReference):
+                found.hops.append(BackendHop.INDETERMINATE)
+                found.causes[cause("indeterminate.entry.gateway.backend-kind", kind=reference.kind)] = None
+                continue
+            found.backends.update(dict.fromkeys(self._routes.backends(reference)))
+            if reference.granted is not Tri.YES:
+                found.causes[_refused(reference)] = None
+            if reference.granted is not Tri.NO:
+                policy = self._backend_tls.hop(
+                    listener.gateway, reference.namespace, reference.name, reference.port
+                )
+                hop, why, evidence = policy or (plain, (), ())
+                found.hops.append(hop)
+                found.causes.update(dict.fromkeys(why))
+                found.evidence.update(dict.fromkeys(evidence))
+        if tls is not None and tls.mode is TlsMode.PASSTHROUGH:
+            return _Behind([BackendHop.PASSTHROUGH], found.backends, found.causes, {})
+        return found if found.hops else _Behind([plain], found.backends, found.causes, {})
 
-    def _is_secured(self, namespace: str, name: str, port: object) -> bool:
-        sections = self._secured.get((namespace, name), frozenset())
-        if None in sections:
-            return True
-        service = self._sources.cluster.get(SERVICE, namespace, name)
-        entries = mappings_at(service.body, "spec", "ports") if service else []
-        return any(text_at(e, "name") in sections for e in entries if e.get("port") == port)
 
-    @cached_property
-    def _secured(self) -> dict[tuple[str, str], frozenset[str | None]]:
-        """Services with a BackendTLSPolicy: names of the ports that it targets, None for all."""
-        found: dict[tuple[str, str], set[str | None]] = {}
-        for policy in self._sources.cluster.all(BACKEND_TLS):
-            if mapping_at(policy.spec, "validation"):
-                for target in mappings_at(policy.spec, "targetRefs"):
-                    if target.get("kind") == "Service":
-                        place = (policy.namespace, text_at(target, "name") or "")
-                        found.setdefault(place, set()).add(text_at(target, "sectionName") or None)
-        return {place: frozenset(sections) for place, sections in found.items()}
+def _refused(reference: ServiceReference) -> Cause:
+    target = f"{reference.namespace}/Service/{reference.name}"[:200]
+    if reference.granted is Tri.NO:
+        return cause("entry.gateway.backend-not-granted", target=target)
+    return cause("indeterminate.entry.gateway.grant-unknown", target=target)
 
 
 def _read(parent: KubeObject, gateway: KubeObject) -> Iterator[Listener]:
@@ -143,7 +165,7 @@ def _read(parent: KubeObject, gateway: KubeObject) -> Iterator[Listener]:
 
 
 def _serve(
-    listener: Listener, attached: list[Attached]
+    listener: Listener, attached: list[Attached], frontend: Frontend
 ) -> tuple[Plaintext, EntryTls | None, tuple[Cause, ...]]:
     if listener.protocol == "HTTP":
         return _plain_http(attached)
@@ -154,21 +176,11 @@ def _serve(
         unknown = cause("indeterminate.entry.gateway.protocol", protocol=listener.protocol[:80])
         return Plaintext.INDETERMINATE, EntryTls(TlsMode.INDETERMINATE), (unknown,)
     mode = text_at(listener.spec, "tls", "mode") or "Terminate"
-    if mode == "Passthrough":
+    if mode == "Passthrough" and listener.protocol == "TLS":
         return Plaintext.CLOSED, EntryTls(TlsMode.PASSTHROUGH), (cause("entry.passthrough"),)
-    resolved = _resolved(listener)
-    if mode != "Terminate" or resolved is False:
-        code = (
-            "indeterminate.entry.gateway.references"
-            if mode == "Terminate"
-            else "indeterminate.entry.gateway.mode"
-        )
-        return Plaintext.CLOSED, EntryTls(TlsMode.INDETERMINATE), (cause(code),)
-    secret = next(iter(mappings_at(listener.spec, "tls", "certificateRefs")), {})
-    causes = [cause("entry.gateway.terminates")]
-    if resolved is None:
-        causes.append(cause("entry.gateway.references-not-observed"))
-    return Plaintext.CLOSED, EntryTls(TlsMode.TERMINATE, None, _certificate(listener, secret)), tuple(causes)
+    if mode != "Terminate":
+        return Plaintext.CLOSED, EntryTls(TlsMode.INDETERMINATE), (cause("indeterminate.entry.gateway.mode"),)
+    return (Plaintext.CLOSED, *frontend.terminates(listener))
 
 
 def _plain_http(attached: list[Attached]) -> tuple[Plaintext, None, tuple[Cause, ...]]:
@@ -184,42 +196,3 @@ def _plain_http(attached: list[Attached]) -> tuple[Plaintext, None, tuple[Cause,
 
 def _attaches_anywhere(route: KubeObject) -> bool:
     return any(not reference.get("sectionName") for reference in mappings_at(route.spec, "parentRefs"))
-
-
-def _resolved(listener: Listener) -> bool | None:
-    """The listener's ResolvedRefs condition, None where the controller has not said."""
-    for status in mappings_at(listener.parent.body, "status", "listeners"):
-        if text_at(status, "name") == listener.name:
-            for condition in mappings_at(status, "conditions"):
-                if condition.get("type") == "ResolvedRefs":
-                    return condition.get("status") == "True"
-    return None
-
-
-def _certificate(listener: Listener, reference: JsonObject) -> str | None:
-    name = text_at(reference, "name")
-    if not name:
-        return None
-    space = text_at(reference, "namespace") or listener.parent.namespace
-    return f"{space}/{text_at(reference, 'kind') or 'Secret'}/{name}"
-
-
-def _client(listener: Listener, tls: EntryTls | None) -> tuple[ClientAuthentication, tuple[Cause, ...]]:
-    """`spec.tls.frontend` of the Gateway, for HTTPS: an entry for the port comes before the default."""
-    if tls is None:
-        return ClientAuthentication.NONE, ()
-    if tls.mode is not TlsMode.TERMINATE:
-        return ClientAuthentication.INDETERMINATE, ()
-    frontend = mapping_at(listener.gateway.spec, "tls", "frontend")
-    own = [e for e in mappings_at(frontend, "perPort") if e.get("port") == listener.port]
-    chosen = mapping_at(own[0], "tls") if own else mapping_at(frontend, "default")
-    validation = mapping_at(chosen, "validation") or mapping_at(listener.spec, "tls", "frontendValidation")
-    if not validation:
-        return ClientAuthentication.NONE, ()
-    if listener.protocol != "HTTPS":
-        return ClientAuthentication.INDETERMINATE, (cause("indeterminate.entry.gateway.frontend"),)
-    mode = validation.get("mode")
-    found = _FRONTEND_MODES.get(mode) if mode is None or isinstance(mode, str) else None
-    if found is None:
-        return ClientAuthentication.INDETERMINATE, (cause("indeterminate.entry.gateway.frontend"),)
-    return found, (cause("entry.gateway.frontend", mode=mode or "AllowValidOnly"),)

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from auditor.encryption.entry.gateway_conditions import of_parent
+from auditor.encryption.entry.gateway_grants import GROUP, Grants
 from auditor.encryption.entry.sources import Sources
 from auditor.inventory.selectors import SelectorError, parse_selector
 from auditor.inventory.services import Backend
 from auditor.model.kinds import KindKey
 from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
+from auditor.model.verdict import Tri
 
-GROUP = "gateway.networking.k8s.io"
 _ROUTES = {
     "HTTP": ("HTTPRoute", "GRPCRoute"),
     "HTTPS": ("HTTPRoute", "GRPCRoute"),
@@ -41,14 +43,32 @@ class Attached:
     hosts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceReference:
+    """A Service that a route names. `granted`: whether it may, where it is in another namespace."""
+
+    namespace: str
+    name: str
+    port: object
+    granted: Tri
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignReference:
+    """A backend of another kind than Service, of which nothing is known here."""
+
+    kind: str
+
+
 class GatewayRoutes:
     """The routes of the cluster by the object they name as parent."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, grants: Grants) -> None:
         self._sources = sources
+        self._grants = grants
 
     def attached(self, listener: Listener) -> Iterator[Attached]:
-        """The routes that attach: named by a parentRef, let in by allowedRoutes, with a host in common."""
+        """The routes that attach: named by a parentRef, let in, with a host in common, and not reported as refused."""
         parent = listener.parent.id
         kinds = _ROUTES.get(listener.protocol, ())
         for route, reference in self._by_parent.get((parent.kind, parent.namespace, parent.name), ()):
@@ -58,6 +78,8 @@ class GatewayRoutes:
             if port is not None and port != listener.port:
                 continue
             if not self._allows(listener, route):
+                continue
+            if of_parent(route, listener.parent, reference, "Accepted") is Tri.NO:
                 continue
             hosts = _common_hosts(listener.hostname, route)
             if hosts:
@@ -100,23 +122,35 @@ class GatewayRoutes:
                         found.setdefault(place, []).append((route, reference))
         return found
 
-    def backends(self, route: KubeObject) -> Iterator[tuple[Backend, JsonObject, str]]:
-        """The pods behind a route, each with its backendRef and the Service's namespace."""
+    def references(self, route: KubeObject) -> Iterator[ServiceReference | ForeignReference]:
+        """Every backend that a route sends requests to, mirrors included; weight 0 sends none."""
         for rule in mappings_at(route.spec, "rules"):
-            for reference in mappings_at(rule, "backendRefs"):
+            for reference in _backend_references(rule):
+                kind = text_at(reference, "kind") or "Service"
+                if kind != "Service" or reference.get("group"):
+                    yield ForeignReference(kind[:80])
+                    continue
                 space = text_at(reference, "namespace") or route.namespace
                 name = text_at(reference, "name") or ""
-                if (text_at(reference, "kind") or "Service") == "Service":
-                    for backend in self._sources.backends(space, name, reference.get("port")):
-                        yield backend, reference, space
+                granted = self._grants.allow(route, "", "Service", space, name)
+                yield ServiceReference(space, name, reference.get("port"), granted)
 
-    def references(self, route: KubeObject) -> Iterator[tuple[str, str, object]]:
-        """(namespace, Service, port) of every backendRef to a Service."""
-        for rule in mappings_at(route.spec, "rules"):
-            for reference in mappings_at(rule, "backendRefs"):
-                if (text_at(reference, "kind") or "Service") == "Service":
-                    space = text_at(reference, "namespace") or route.namespace
-                    yield space, text_at(reference, "name") or "", reference.get("port")
+    def backends(self, reference: ServiceReference) -> tuple[Backend, ...]:
+        """The pods behind a reference, none where no grant lets it lead there."""
+        if reference.granted is Tri.NO:
+            return ()
+        return self._sources.backends(reference.namespace, reference.name, reference.port)
+
+
+def _backend_references(rule: JsonObject) -> Iterator[JsonObject]:
+    filters = list(mappings_at(rule, "filters"))
+    for reference in mappings_at(rule, "backendRefs"):
+        if reference.get("weight") != 0:
+            yield reference
+            filters.extend(mappings_at(reference, "filters"))
+    for entry in filters:
+        if mirror := mapping_at(entry, "requestMirror", "backendRef"):
+            yield mirror
 
 
 def only_redirects(route: KubeObject) -> bool:
