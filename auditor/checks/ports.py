@@ -35,6 +35,7 @@ def about(row: PortProtection) -> dict[str, Any]:
         "protection": str(row.label),
         "mode": row.mode or "none",
         "data_plane": row.data_plane,
+        "minimum_tls": row.minimum_tls or "unknown",
         "covered_by": list(row.covered_by),
         "causes": told.causes(row.causes),
         "decided_by": told.rules(row.chain),

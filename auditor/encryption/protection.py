@@ -17,8 +17,10 @@ from auditor.encryption.linkerd.data_plane import LinkerdDataPlane
 from auditor.encryption.linkerd.inbound import LinkerdInbound
 from auditor.encryption.linkerd.outbound import LinkerdOutbound
 from auditor.encryption.meshes import Meshes
+from auditor.encryption.minimum_tls import minimum_tls, ztunnel_minimum
 from auditor.encryption.node_encryption import NodeEncryption
 from auditor.encryption.verdicts import (
+    AutomaticMtls,
     ClientRule,
     ClientTls,
     DataPlane,
@@ -92,6 +94,7 @@ class Encryption:
             data_plane=plane.value,
             mode=verdict.mode,
             proxy_port=self._is_proxy_port(endpoint, port, plane),
+            minimum_tls=minimum_tls(plane, mesh_label, self._configs.of(endpoint), self._ztunnel_minimum),
             covered_by=self._covering(plane, verdict.record, cross, same),
             causes=reasons.causes,
             chain=reasons.chain,
@@ -156,7 +159,11 @@ class Encryption:
 
     def client_rules(self) -> tuple[ClientRule, ...]:
         """Every DestinationRule, sorted by id, with what it does to clients of meshed services."""
-        return ClientRules(self._istio_client.rules, self._services, self._configs, self._meshes).all()
+        return self._client_rules.all()
+
+    def automatic_mtls(self) -> AutomaticMtls:
+        """Whether Istio's sidecars use mesh mTLS by themselves, and the services that lack it where they don't."""
+        return self._client_rules.automatic(self._endpoints)
 
     def _wire(self, source: Endpoint, destination: Endpoint, port: int) -> tuple[Wire, Reasons]:
         plane = self._meshes.membership(source).data_plane
@@ -232,6 +239,10 @@ class Encryption:
         return plane is DataPlane.ISTIO_SIDECAR and self._istio.is_proxy_port(endpoint, port)
 
     @cached_property
+    def _ztunnel_minimum(self) -> str:
+        return ztunnel_minimum(self._endpoints)
+
+    @cached_property
     def _configs(self) -> MeshConfigs:
         return MeshConfigs(self._cluster)
 
@@ -254,6 +265,10 @@ class Encryption:
     @cached_property
     def _istio_client(self) -> IstioOutbound:
         return IstioOutbound(self._cluster, self._services, self._configs, self._istio, self._meshes)
+
+    @cached_property
+    def _client_rules(self) -> ClientRules:
+        return ClientRules(self._istio_client.rules, self._services, self._configs, self._meshes)
 
     @cached_property
     def _client_classes(self) -> ClientClasses:

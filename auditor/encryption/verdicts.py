@@ -110,6 +110,7 @@ class PortProtection:
     `record` and `label` are of all layers together, `mesh_record` and `mesh_label` of the mesh alone (PLAINTEXT where
     it has none). `mode` is the mesh's word: `STRICT`, `PERMISSIVE`, `all-authenticated`, ... `covered_by` names the
     layers that contribute. `proxy_port`: one of the mesh proxy's own ports (metrics, health), not the application's.
+    `minimum_tls` is the oldest version that the mesh's TLS takes, `1.2` or `1.3`; None where it has none or isn't known.
     """
 
     endpoint: Endpoint
@@ -122,6 +123,7 @@ class PortProtection:
     data_plane: str
     mode: str | None
     proxy_port: bool
+    minimum_tls: str | None
     covered_by: tuple[str, ...]
     causes: tuple[Cause, ...]
     chain: tuple[RuleRef, ...]
@@ -185,3 +187,16 @@ class ClientRule:
     causes: tuple[Cause, ...]
     chain: tuple[RuleRef, ...]
     evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticMtls:
+    """Whether MeshConfig lets clients use mesh mTLS by themselves, and what lacks it where it doesn't.
+
+    `services` (`namespace/Service/name`) have meshed endpoints, and for some client no DestinationRule says what to
+    send: where `enabled` is NO such clients send plaintext. Worked out only where `enabled` is not YES.
+    """
+
+    enabled: Tri
+    source: RuleRef | None
+    services: tuple[str, ...]

@@ -75,6 +75,7 @@ def _row(row: PortProtection, pod: str | None) -> EncryptionRow:
         "record": RecordRow.model_validate({name: tri.value for name, tri in asdict(row.record).items()}),
         "data_plane": row.data_plane,
         "mode": row.mode,
+        "minimum_tls_version": row.minimum_tls,
         "covered_by": sorted(row.covered_by),
         "reasons": reason_rows(row.causes),
         "evidence": sorted(set(row.evidence)),

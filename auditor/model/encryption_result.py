@@ -42,6 +42,7 @@ class EncryptionRow(Record):
 
     `workload` is the endpoint's id; `pod` is the pod's name for a pod without an owner and where a pod was asked for.
     `covered_by` names the layers that contribute, `mode` is the mesh's own word for what it asks of clients.
+    `minimum_tls_version` is the oldest version that the mesh's TLS takes; null where it has none, or it isn't known.
     """
 
     namespace: str
@@ -53,6 +54,7 @@ class EncryptionRow(Record):
     record: RecordRow
     data_plane: DataPlaneName
     mode: str | None
+    minimum_tls_version: Literal["1.2", "1.3"] | None = None
     covered_by: list[str]
     reasons: list[ReasonRow]
     evidence: list[str]

@@ -19,7 +19,7 @@ _RECORD = (
 
 def encryption_table(result: EncryptionResult, *, full: bool = False) -> AnswerTable:
     """One line for each port. `full` (for CSV) spells out the record and the evidence."""
-    columns = ("workload", "port", "verdict", "mode", "data plane", "covered by")
+    columns = ("workload", "port", "verdict", "mode", "data plane", "minimum TLS", "covered by")
     columns = (*columns, *(_RECORD if full else ()), "reasons", *(("evidence", "pod") if full else ()))
     return AnswerTable(
         headline=f"{len(result.rows)} ports",
@@ -36,6 +36,7 @@ def _port(row: EncryptionRow, full: bool) -> tuple[str, ...]:
         row.verdict,
         row.mode or "",
         row.data_plane,
+        row.minimum_tls_version or "",
         ", ".join(row.covered_by),
     )
     if not full:

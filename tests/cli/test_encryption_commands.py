@@ -58,7 +58,7 @@ def test_the_fields_of_a_row_are_those_of_the_contract(capsys: pytest.CaptureFix
     port = rows_of(capsys, "encryption", PAYMENTS)[0]
     assert set(port) == {
         *("namespace", "workload", "pod", "port", "protocol", "verdict", "record", "data_plane", "mode"),
-        *("covered_by", "reasons", "evidence"),
+        *("minimum_tls_version", "covered_by", "reasons", "evidence"),
     }
     entry = rows_of(capsys, "entrypoints", PAYMENTS)[0]
     assert set(entry) == {

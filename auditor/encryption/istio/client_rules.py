@@ -13,7 +13,7 @@ from auditor.encryption.istio.destination_rules import (
 )
 from auditor.encryption.istio.mesh_config import ROOT_NAMESPACE, MeshConfigs
 from auditor.encryption.meshes import Meshes
-from auditor.encryption.verdicts import ClientRule, Reasons, Wire
+from auditor.encryption.verdicts import AutomaticMtls, ClientRule, DataPlane, Reasons, Wire
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Backend, Services
 from auditor.model.verdict import Cause, Tri
@@ -38,7 +38,9 @@ class ClientRules:
     ) -> None:
         self._rules = rules
         self._root = configs.common.root_namespace or ROOT_NAMESPACE
+        self._config = configs.common
         self._auto_mtls = configs.common.auto_mtls
+        self._meshes = meshes
         self._backends: dict[str, list[Backend]] = {}
         for (namespace, name), group in sorted(services.backends.items()):
             meshed = [b for b in group if b.protocol == "TCP" and _may_be_meshed(meshes, b.endpoint)]
@@ -48,6 +50,33 @@ class ClientRules:
     def all(self) -> tuple[ClientRule, ...]:
         """One value for each DestinationRule, in the order of their ids."""
         return tuple(self._judge(rule) for rule in self._rules.all)
+
+    def automatic(self, clients: Iterable[Endpoint]) -> AutomaticMtls:
+        """Automatic mutual TLS, and the services that depend on it; `clients` are the endpoints that may call them."""
+        if self._auto_mtls is True:
+            return AutomaticMtls(Tri.YES, self._config.source, ())
+        members = ((client, self._meshes.membership(client)) for client in clients)
+        places = {
+            client.namespace for client, member in members if member.data_plane is DataPlane.ISTIO_SIDECAR
+        }
+        found = {
+            str(backend.service.id)
+            for host, group in self._backends.items()
+            for backend in group
+            if any(self._is_unset(place, host, backend) for place in places)
+        }
+        enabled = Tri.NO if self._auto_mtls is False else Tri.UNKNOWN
+        return AutomaticMtls(enabled, self._config.source, tuple(sorted(found)))
+
+    def _is_unset(self, client: str, host: str, backend: Backend) -> bool:
+        """Whether no rule says what a client of a namespace sends to a Service port."""
+        group = [
+            rule
+            for rule in self._rules.lookup(client, backend.service.namespace, host, self._root)
+            if rule.selector is None
+        ]
+        found = self._rules.settings(group, {}, backend.endpoint.labels, host, backend.service_port)
+        return any(settings.tls is None for settings in found)
 
     def _judge(self, rule: DestinationRule) -> ClientRule:
         hosts = self._hosts(rule)
