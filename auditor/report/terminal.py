@@ -53,7 +53,7 @@ def print_summary(result: AuditResult, files: Sequence[Path]) -> None:
 def _frameworks(result: AuditResult) -> Table:
     table = _table("Requirements", *(_SHORT[status] for status in Status))
     for framework in result.frameworks:
-        name = framework.title if len(framework.title) < _WIDEST else framework.id
+        name = framework.title if len(framework.title) < _WIDEST else framework.id.upper()
         table.add_row(name, *(str(framework.counts[status]) for status in Status))
     return table
 
