@@ -8,7 +8,9 @@ OUT ?= out/$(SAMPLE)
 SAMPLES := payments-istio clinic-linkerd legacy-flannel
 JOBS ?= auto
 
-.PHONY: help setup report samples test check unit bench lock clean
+PROGRAMS := $${AUDITOR_TEST_CACHE:-$$HOME/.cache/auditor-tests}/controlplane
+
+.PHONY: help setup report samples test check unit live-programs bench lock clean
 
 help:
 	@echo "make report   set up, audit the sample cluster $(SAMPLE), print where the report is"
@@ -50,8 +52,12 @@ check: $(VENV)/.test
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: $(VENV)/.test
-	@$(BIN)/python -m pytest -n $(JOBS)
+unit: $(VENV)/.test live-programs
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+live-programs:
+	@if command -v go >/dev/null; then bash tests/live/controlplane/build.sh "$(PROGRAMS)"; \
+	else echo "auditor: Go isn't installed: the live tests are skipped (in CI that is a failure)" >&2; fi
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m benchmarks

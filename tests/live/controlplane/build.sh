@@ -10,6 +10,7 @@ mkdir -p "$target"
 exec 9> "$target/lock"
 flock 9
 if [ "$(cat "$target/built-from" 2>/dev/null)" = "$sources" ]; then exit 0; fi
+echo "auditor: building the control plane of the live tests: about 10 minutes the first time, kept in $target" >&2
 # No cgo: no C compiler and no external link. -trimpath: the build cache outlives a move of the module cache.
 export CGO_ENABLED=0 GOWORK=off GOTOOLCHAIN=local GOFLAGS="-mod=readonly -buildvcs=false -trimpath"
 release=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
