@@ -34,7 +34,7 @@ from auditor.period import parse_period
 from auditor.report.files import prepare_folder, write_files
 
 if TYPE_CHECKING:
-    from auditor.collect.live.collection import LiveCollection
+    from auditor.collect.live.collection import CollectionRecord, LiveCollection
     from auditor.collect.live.lists import OnPage
     from auditor.collect.live.target import LiveTarget
     from auditor.collect.tls_probe import Target
@@ -143,6 +143,34 @@ def collect_cluster(
         namespaces=target.namespaces,
         on_page=on_page,
     )
+
+
+def collect_bundle(
+    target: "LiveTarget",
+    kinds: Iterable[KindKey],
+    out: Path,
+    scope_text: str | None = None,
+    on_page: "OnPage | None" = None,
+) -> "CollectionRecord":
+    """Read kinds from a running cluster into a bundle, page by page, whole or not at all. Raises UserError."""
+    from auditor.collect.bundle import index_parts, write_parts
+    from auditor.collect.bundle_spool import BundleSpool
+    from auditor.collect.live.collection import collect_into
+    from auditor.collect.live.target import connect
+
+    with BundleSpool(out.absolute().parent) as spool:
+        record = collect_into(
+            spool,
+            connect(target),
+            now=datetime.now(UTC),
+            sleep=time.sleep,
+            kinds=kinds,
+            namespaces=target.namespaces,
+            on_page=on_page,
+        )
+        parts = spool.parts(lambda key: record.outline.completeness(key).state)
+        write_parts(out, [*parts, *index_parts(record.outline, record.requests, scope_text)])
+    return record
 
 
 def review_access(

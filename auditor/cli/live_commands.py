@@ -14,7 +14,7 @@ from auditor.cli.live_options import (
     KubeconfigOption,
     NamespaceOption,
     check_namespaces,
-    collect_telling,
+    collect_bundle_telling,
     live_target,
 )
 from auditor.cli.output import Out, Quiet, emit, emit_parts, emit_record, prepare, remark
@@ -87,16 +87,14 @@ def collect(
 ) -> int:
     """Collect the evidence for the selected controls from a live cluster into a bundle, a SOURCE for every command."""
     from auditor.audit import controls_of_kinds, load_scope
-    from auditor.collect.bundle import write_bundle
     from auditor.collect.catalogue_files import read_text
 
     target = live_target(context, kubeconfig, in_cluster, namespace)
     kinds = controls_of_kinds(_names(framework), controls or ())
     text = read_text(scope) if scope is not None and load_scope(scope) else None
     prepare(out)
-    found = collect_telling(target, kinds, quiet)
-    write_bundle(out, found.snapshot, requests=found.requests, scope_text=text)
-    missing = [gap for gap in found.snapshot.gaps.values() if gap.state != "not-installed"]
+    found = collect_bundle_telling(target, kinds, out, text, quiet)
+    missing = [gap for gap in found.outline.gaps.values() if gap.state != "not-installed"]
     for gap in missing:
         remark(quiet, f"{gap.key}: {gap.state}: {gap.cause}")
     whole = not missing and target.namespaces is None

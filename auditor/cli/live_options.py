@@ -13,7 +13,7 @@ from auditor.cli.output import remark
 from auditor.model.user_error import UserError
 
 if TYPE_CHECKING:
-    from auditor.collect.live.collection import LiveCollection
+    from auditor.collect.live.collection import CollectionRecord, LiveCollection
     from auditor.collect.live.lists import OnPage
     from auditor.collect.live.target import LiveTarget
     from auditor.model.evidence import Snapshot
@@ -117,14 +117,31 @@ def collect_telling(target: "LiveTarget", kinds: "Iterable[KindKey]", quiet: boo
 
     with _pages(quiet) as on_page:
         found = collect_cluster(target, kinds, on_page)
-    for note in found.notes:
+    _tell(target, found.snapshot, len(found.snapshot.objects), found.notes, quiet)
+    return found
+
+
+def collect_bundle_telling(
+    target: "LiveTarget", kinds: "Iterable[KindKey]", out: Path, scope_text: str | None, quiet: bool
+) -> "CollectionRecord":
+    """The same into a bundle, page by page."""
+    from auditor.audit import collect_bundle
+
+    with _pages(quiet) as on_page:
+        found = collect_bundle(target, kinds, out, scope_text, on_page)
+    _tell(target, found.outline, found.items, found.notes, quiet)
+    return found
+
+
+def _tell(
+    target: "LiveTarget", snapshot: "Snapshot", count: int, notes: "Sequence[str]", quiet: bool
+) -> None:
+    for note in notes:
         remark(quiet, note)
-    count = len(found.snapshot.objects)
-    remark(quiet, f"{count} objects collected from {found.snapshot.cluster.name or 'the cluster'}")
+    remark(quiet, f"{count} objects collected from {snapshot.cluster.name or 'the cluster'}")
     if target.namespaces is not None:
         places = ", ".join(target.namespaces)
         remark(quiet, f"only of --namespace {places}: what objects elsewhere could change is NOT_EVALUATED")
-    return found
 
 
 def read_either(

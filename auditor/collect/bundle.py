@@ -6,7 +6,7 @@ import re
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -62,13 +62,15 @@ def write_bundle(
     `requests` are the records of a live collection; without them they are made from the snapshot's claims and gaps.
     Raises UserError with exit code 4 when it can't be written; what was at `path` is then as it was.
     """
-    write_parts(path, [*object_parts(snapshot), *_index_parts(snapshot, requests, scope_text)])
-
-
-def _index_parts(
-    snapshot: Snapshot, requests: Sequence[BundleRequest] | None, scope_text: str | None
-) -> Iterator[Part]:
     records = requests if requests is not None else _records(snapshot)
+    write_parts(path, [*object_parts(snapshot), *index_parts(snapshot, records, scope_text)])
+
+
+def index_parts(
+    snapshot: Snapshot, records: Sequence[BundleRequest], scope_text: str | None
+) -> Iterator[Part]:
+    """What is beside the objects: the records of requests and redactions, and the scope file. The snapshot's objects
+    aren't looked at."""
     model = Requests(
         format_version=1,
         cluster=BundleCluster(name=snapshot.cluster.name, uid=snapshot.cluster.uid),
@@ -98,12 +100,26 @@ def _request_order(entry: BundleRequest) -> tuple[str, ...]:
 def object_parts(snapshot: Snapshot) -> Iterator[Part]:
     """The files with objects: at most PAGE_OBJECTS each, sorted by identity, so that order of arrival is irrelevant."""
     numbers: Counter[str] = Counter()
-    for (key, version), objects in _by_version(snapshot.objects).items():
-        state = snapshot.completeness(key).state
-        folder = f"objects/{_segment(key.group) or CORE}/{_version_segment(version)}/{resource_of(key)}"
-        for page in _pages(objects):
-            numbers[folder] += 1
-            yield Part(f"{folder}/{numbers[folder]:04}.json", _PageContent(page), state)
+    for (key, version), page in pages_by_version(snapshot.objects):
+        folder = page_folder(key, version)
+        numbers[folder] += 1
+        name = f"{folder}/{numbers[folder]:04}.json"
+        yield Part(name, _PageContent(page), snapshot.completeness(key).state)
+
+
+def page_folder(key: KindKey, version: str) -> str:
+    """Where the objects of a kind lie in a bundle."""
+    return f"objects/{_segment(key.group) or CORE}/{_version_segment(version)}/{resource_of(key)}"
+
+
+def pages_by_version(
+    objects: Iterable[KubeObject],
+) -> Iterator[tuple[tuple[KindKey, str], list[KubeObject]]]:
+    """Objects of one kind and version at a time, sorted, no more of them than a file of a bundle holds."""
+    ordered = sorted(objects, key=lambda obj: (obj.key, obj.version, obj.id))
+    for place, group in groupby(ordered, lambda obj: (obj.key, obj.version)):
+        for page in _pages(group):
+            yield place, page
 
 
 def _segment(text: str) -> str:
@@ -114,12 +130,7 @@ def _version_segment(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())[:63] or "v0"
 
 
-def _by_version(objects: Iterable[KubeObject]) -> Mapping[tuple[KindKey, str], list[KubeObject]]:
-    ordered = sorted(objects, key=lambda obj: (obj.key, obj.version, obj.id))
-    return {place: list(group) for place, group in groupby(ordered, lambda obj: (obj.key, obj.version))}
-
-
-def _pages(objects: Sequence[KubeObject]) -> Iterator[list[KubeObject]]:
+def _pages(objects: Iterable[KubeObject]) -> Iterator[list[KubeObject]]:
     page: list[KubeObject] = []
     size = 0
     for obj in objects:
@@ -169,8 +180,13 @@ def write_parts(path: Path, parts: Iterable[Part]) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        what = error.strerror or type(error).__name__
-        raise UserError(f"{path}: the bundle can't be written: {what}", ExitCode.OUTPUT_NOT_WRITTEN) from None
+        raise not_written(path, error) from None
+
+
+def not_written(path: Path, error: OSError) -> UserError:
+    """What to say when the disk doesn't take a bundle."""
+    what = error.strerror or type(error).__name__
+    return UserError(f"{path}: the bundle can't be written: {what}", ExitCode.OUTPUT_NOT_WRITTEN)
 
 
 def _write_zip(file: IO[bytes], parts: Sequence[Part]) -> None:

@@ -68,11 +68,18 @@ _INJECTORS = KindKey("admissionregistration.k8s.io", "MutatingWebhookConfigurati
 
 
 def names_to_collect(objects: Iterable[KubeObject]) -> list[tuple[str, str]]:
-    """Namespace and name of every ConfigMap to ask for: fixed ones, Istio's revisions, what agents and controllers mount
-    or are told to read. Names that Kubernetes wouldn't accept are left out."""
-    seen = list(objects)
-    found = {*_FIXED_NAMES, *_named_by_controllers(seen), *_mounted(seen), *_of_revisions(seen)}
-    return sorted(pair for pair in found if all(_PLAIN_NAME.fullmatch(part) for part in pair))
+    """Namespace and name of every ConfigMap to ask for: fixed ones, and those that objects read."""
+    return plain_names(config_maps_read_by(list(objects)))
+
+
+def config_maps_read_by(objects: Sequence[KubeObject]) -> set[tuple[str, str]]:
+    """Istio's revisions, what agents and controllers mount or are told to read."""
+    return {*_named_by_controllers(objects), *_mounted(objects), *_of_revisions(objects)}
+
+
+def plain_names(read: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The fixed ones and these, sorted. Names that Kubernetes wouldn't accept are left out."""
+    return sorted(pair for pair in {*_FIXED_NAMES, *read} if all(map(_PLAIN_NAME.fullmatch, pair)))
 
 
 def _mounted(objects: Iterable[KubeObject]) -> Iterator[tuple[str, str]]:

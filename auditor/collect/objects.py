@@ -283,5 +283,10 @@ def same_but_for_version(one: KubeObject, other: KubeObject) -> bool:
     return one.evidence_id == other.evidence_id or _without_version(one) == _without_version(other)
 
 
+def hash_but_for_version(obj: KubeObject) -> str:
+    """Equal for copies of one object that were read in different versions."""
+    return canonical_hash(_without_version(obj))
+
+
 def _without_version(obj: KubeObject) -> dict[str, Any]:
     return {name: value for name, value in obj.body.items() if name != "apiVersion"}

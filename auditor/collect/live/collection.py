@@ -1,7 +1,7 @@
 """Collecting a Snapshot from a running cluster: discovery, lists of the kinds asked for, ConfigMaps by name."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from auditor.collect.bundle_format import (
@@ -10,18 +10,34 @@ from auditor.collect.bundle_format import (
     gaps_of_requests,
     request_of_gap,
 )
-from auditor.collect.config_maps import names_to_collect
+from auditor.collect.config_maps import plain_names
 from auditor.collect.document import Document
 from auditor.collect.live.connection import Connection
 from auditor.collect.live.discovery import Served
+from auditor.collect.live.keeping import ListKeeper
 from auditor.collect.live.lists import Listed, OnPage, list_all
 from auditor.collect.live.places import namespaces_of, places_of, what_is_served
 from auditor.collect.live.requests import Requester, RequestFailed
-from auditor.collect.objects import FileContent, same_but_for_version, take_document
+from auditor.collect.live.store import MemoryStore, Store
+from auditor.collect.objects import FileContent, take_document
 from auditor.model.evidence import ClusterIdentity, Completeness, Gap, Redaction, Snapshot
-from auditor.model.kinds import CONFIG_MAP, KNOWN_KINDS, NAMESPACE, OTHER_GROUPS, KindKey, KnownKind
-from auditor.model.objects import KubeObject, ObjectId, text_at
+from auditor.model.kinds import CONFIG_MAP, KNOWN_KINDS, OTHER_GROUPS, KindKey, KnownKind
+from auditor.model.objects import ObjectId, text_at
 from auditor.model.user_error import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRecord:
+    """What was asked and what came of it, without the objects: `outline` is a snapshot of everything but them.
+
+    `items` objects were given to the store, `sent` requests made; `notes` are worth telling.
+    """
+
+    outline: Snapshot
+    requests: tuple[BundleRequest, ...]
+    notes: tuple[str, ...]
+    sent: int
+    items: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +59,32 @@ def collect_live(
     namespaces: Sequence[str] | None = None,
     on_page: OnPage | None = None,
 ) -> LiveCollection:
-    """Read `kinds` (by default all that are known), in all namespaces or in some.
+    """Read `kinds` (by default all that are known), in all namespaces or in some, into memory.
 
     Whatever of it can't be read becomes a gap with its cause: forbidden, not installed, partial. Raises UserError when
     the API server can't be reached or doesn't accept the credentials.
     """
+    store = MemoryStore()
+    record = collect_into(
+        store, connection, now=now, sleep=sleep, kinds=kinds, namespaces=namespaces, on_page=on_page
+    )
+    objects = tuple(sorted(store.objects, key=lambda obj: obj.id))
+    return LiveCollection(
+        replace(record.outline, objects=objects), record.requests, record.notes, record.sent
+    )
+
+
+def collect_into(
+    store: Store,
+    connection: Connection,
+    *,
+    now: datetime,
+    sleep: Callable[[float], None],
+    kinds: Iterable[KindKey] | None = None,
+    namespaces: Sequence[str] | None = None,
+    on_page: OnPage | None = None,
+) -> CollectionRecord:
+    """The same into a store, which needs no more memory than a page and what is remembered of each object."""
     if namespaces is not None and not namespaces:
         raise UserError("expected at least one namespace")
     requester = Requester(connection, sleep)
@@ -59,24 +96,14 @@ def collect_live(
         tuple(namespaces) if namespaces is not None else None,
         on_page,
         connection.user or "",
+        store,
     )
     for known in wanted:
         if not known.by_name:
             run.collect(known)
     if CONFIG_MAP in {known.key for known in wanted}:
         run.collect_config_maps()
-    return run.result(connection, now, _uid(run.objects, requester))
-
-
-def _uid(objects: Mapping[ObjectId, KubeObject], requester: Requester) -> str | None:
-    """The uid of kube-system, asked for by name only where Namespaces could not be listed."""
-    listed = objects.get(ObjectId(*NAMESPACE, "", "kube-system"))
-    if listed is not None:
-        return text_at(listed.body, "metadata", "uid")
-    try:
-        return text_at(requester.get_json("/api/v1/namespaces/kube-system"), "metadata", "uid")
-    except RequestFailed:
-        return None
+    return run.result(connection, now)
 
 
 @dataclass(slots=True)
@@ -86,8 +113,11 @@ class _Run:
     namespaces: tuple[str, ...] | None
     on_page: OnPage | None
     by: str
-    objects: dict[ObjectId, KubeObject] = field(default_factory=dict)
+    store: Store
+    items: int = 0
+    uid: str | None = None
     redactions: list[Redaction] = field(default_factory=list)
+    config_maps: set[tuple[str, str]] = field(default_factory=set)
     requests: list[BundleRequest] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -97,18 +127,30 @@ class _Run:
         if not places:
             self._not_listed(known)
             return
+        copies: dict[ObjectId, str] | None = {} if len({version for _, version in places}) > 1 else None
+        mark = self.store.mark()
+        listed = []
         try:
-            listed = [(path, self._list(known, path, version)) for path, version in places]
+            for path, version in places:
+                keeper = ListKeeper(self.store, copies)
+                listed.append((path, self._list(known, path, version, keeper), keeper))
         except RequestFailed as error:
+            self.store.roll_back(mark)
             self._gap(known.key, _state(error), str(error))
             return
-        problems = [problem.message for _, entry in listed for problem in entry.content.problems]
-        problems += self._add(entry.content for _, entry in listed)
+        problems = [problem for _, _, keeper in listed for problem in keeper.problems]
+        for path, entry, keeper in listed:
+            self._keep(keeper)
+            if not problems:
+                self._record(known, path, entry)
         if problems:
             self._gap(known.key, Completeness.PARTIAL, "; ".join(problems[:3]))
-            return
-        for path, entry in listed:
-            self._record(known, path, entry)
+
+    def _keep(self, keeper: ListKeeper) -> None:
+        self.items += keeper.items
+        self.redactions += keeper.redactions
+        self.config_maps |= keeper.config_maps
+        self.uid = self.uid or keeper.uid
 
     def _not_listed(self, known: KnownKind) -> None:
         group = known.key.group
@@ -123,8 +165,8 @@ class _Run:
         else:
             self._gap(known.key, Completeness.NOT_INSTALLED, "the API server doesn't serve this kind")
 
-    def _list(self, known: KnownKind, path: str, api_version: str) -> Listed:
-        listed = list_all(self.requester, path, api_version, known.key.kind, self.on_page)
+    def _list(self, known: KnownKind, path: str, api_version: str, keeper: ListKeeper) -> Listed:
+        listed = list_all(self.requester, path, api_version, known.key.kind, keeper, self.on_page)
         self.notes += [f"{known.resource}: {note}" for note in listed.notes]
         return listed
 
@@ -138,21 +180,10 @@ class _Run:
                 command=f"GET {path}",
                 by=self.by,
                 resource_version=listed.resource_version,
-                items=len(listed.content.objects),
+                items=listed.items,
                 completeness=Completeness.COMPLETE,
             )
         )
-
-    def _add(self, contents: Iterable[FileContent]) -> list[str]:
-        """Take over objects and redactions; what of it contradicts what is there."""
-        problems = []
-        for content in contents:
-            self.redactions += content.redactions
-            for obj in content.objects:
-                other = self.objects.setdefault(obj.id, obj)
-                if not same_but_for_version(obj, other):
-                    problems.append(f"two different objects are {obj.id}: {other.source} and {obj.source}")
-        return problems
 
     def _gap(self, key: KindKey, state: Completeness, cause: str) -> None:
         self.requests.append(request_of_gap(Gap(key, state, cause)))
@@ -161,7 +192,7 @@ class _Run:
         """The named ConfigMaps; that one isn't there is an answer, that one is forbidden leaves it unclaimed."""
         refused = []
         read = False
-        for namespace, name in names_to_collect(self.objects.values()):
+        for namespace, name in plain_names(self.config_maps):
             if self.namespaces is not None and namespace not in self.namespaces:
                 continue
             path = f"/api/v1/namespaces/{namespace}/configmaps/{name}"
@@ -189,16 +220,18 @@ class _Run:
             self._gap(CONFIG_MAP, _state(refused[0][0]), str(refused[0][0]))
 
     def _take_one(self, path: str) -> None:
+        keeper = ListKeeper(self.store)
         content = FileContent()
         take_document(Document(1, 0, self.requester.get_json(path)), path, content)
-        self._add([content])
+        keeper.take(content)
+        self._keep(keeper)
 
-    def result(self, connection: Connection, now: datetime, uid: str | None) -> LiveCollection:
-        """The snapshot and its records, sorted."""
-        identity = ClusterIdentity(connection.cluster_name, uid)
+    def result(self, connection: Connection, now: datetime) -> CollectionRecord:
+        """The records, sorted."""
+        identity = ClusterIdentity(connection.cluster_name, self.uid or self._asked_uid())
         claims, gaps = claims_of_requests(self.requests), gaps_of_requests(self.requests)
-        snapshot = Snapshot(
-            objects=tuple(self.objects[key] for key in sorted(self.objects)),
+        outline = Snapshot(
+            objects=(),
             claims=tuple(sorted(claims, key=lambda c: (c.key, c.selector, sorted(c.namespaces or ()), c.by))),
             gaps={gap.key: gap for gap in sorted(gaps, key=lambda gap: gap.key)},
             cluster=identity,
@@ -206,7 +239,15 @@ class _Run:
             collected_by=connection.user,
             redactions=tuple(sorted(set(self.redactions), key=lambda r: (r.object, r.reason, r.fields))),
         )
-        return LiveCollection(snapshot, tuple(self.requests), tuple(self.notes), self.requester.sent)
+        sent = self.requester.sent
+        return CollectionRecord(outline, tuple(self.requests), tuple(self.notes), sent, self.items)
+
+    def _asked_uid(self) -> str | None:
+        """The uid of kube-system, asked for by name where Namespaces could not be listed."""
+        try:
+            return text_at(self.requester.get_json("/api/v1/namespaces/kube-system"), "metadata", "uid")
+        except RequestFailed:
+            return None
 
 
 def _state(error: RequestFailed) -> Completeness:
