@@ -149,7 +149,7 @@ CONFIG_MAPS_KEPT = re.compile(
     r"istio(-.+)?|cilium-config|kube-flannel-cfg|antrea-config(-.+)?|amazon-vpc-cni|linkerd-config"
     r"|linkerd-identity-trust-roots|canal-config|calico-config|ovnkube-config|azure-npm-config|kube-router-cfg"
     r"|(.+-)?ingress-nginx-controller|nginx-configuration|nginx-ingress-controller|(.+-)?traefik(-.+)?"
-    r"|kube-root-ca\.crt"
+    r"|kube-root-ca\.crt|contour"
 )
 """Names of the ConfigMaps whose data is kept, besides those that a kept flag of a controller names."""
 

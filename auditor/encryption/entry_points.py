@@ -19,13 +19,13 @@ from auditor.encryption.entry.entry_point import (
 )
 from auditor.encryption.entry.gateway_api import GatewayApi
 from auditor.encryption.entry.gce import judge_gce
-from auditor.encryption.entry.haproxy import judge_haproxy_ingress, judge_haproxytech
+from auditor.encryption.entry.haproxy import HaproxyIngress, judge_haproxytech
 from auditor.encryption.entry.ingress import Judge, entry_rows, unknown_controller, view_ingress
 from auditor.encryption.entry.ingress_class import resolve_class
 from auditor.encryption.entry.istio_gateway import IstioGateways
 from auditor.encryption.entry.kong import judge_kong
 from auditor.encryption.entry.layer4 import endpoint_exposures, service_exposures, service_rows
-from auditor.encryption.entry.nginx import Nginx
+from auditor.encryption.entry.nginx import Nginx, with_aliases
 from auditor.encryption.entry.openshift_route import routes
 from auditor.encryption.entry.sources import Sources
 from auditor.encryption.entry.traefik import Traefik
@@ -63,6 +63,7 @@ READS: tuple[KindKey, ...] = (
     KindKey("traefik.io", "ServersTransport"),
     KindKey("projectcontour.io", "HTTPProxy"),
     KindKey("route.openshift.io", "Route"),
+    KindKey("operator.openshift.io", "IngressController"),
     KindKey("networking.gke.io", "FrontendConfig"),
     KindKey("elbv2.k8s.aws", "IngressClassParams"),
     *(KindKey("networking.istio.io", k) for k in ("Gateway", "VirtualService", "EnvoyFilter")),
@@ -148,13 +149,15 @@ _CLIENT = {
 
 def _ingress_rows(sources: Sources, traefik: Traefik) -> Iterator[EntryPoint]:
     views = [view_ingress(obj, resolve_class(sources, obj)) for obj in sources.cluster.all(INGRESS)]
+    views = [with_aliases(v) if v.ingress_class.controller == "ingress-nginx" else v for v in views]
     nginx = Nginx([view for view in views if view.ingress_class.controller == "ingress-nginx"])
+    community = HaproxyIngress([v for v in views if v.ingress_class.controller == "haproxy-ingress"])
     alb = AwsAlb(sources, [view for view in views if view.ingress_class.controller == "aws-alb"])
     judges: dict[str | None, Judge] = {
         "ingress-nginx": nginx.judge,
         "traefik": traefik.judge,
         "haproxytech": judge_haproxytech,
-        "haproxy-ingress": judge_haproxy_ingress,
+        "haproxy-ingress": community.judge,
         "contour": judge_contour,
         "kong": judge_kong,
         "aws-alb": alb.judge,

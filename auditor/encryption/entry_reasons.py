@@ -20,6 +20,11 @@ _GENERAL = {
     "entry.redirect-set": "plain HTTP is redirected to HTTPS",
     "entry.redirect-switched-off": "the redirect to HTTPS is switched off",
     "entry.client-authentication": "client certificates are set to {mode}",
+    "indeterminate.entry.annotation": "the value of {annotation} is not one that is known",
+    "indeterminate.entry.policy-outside": (
+        "the TLS versions are set by a policy outside the cluster ({policy}), which is not in the evidence"
+    ),
+    "indeterminate.entry.default-version": "nothing sets a minimum TLS version, and the default of its release is not known",
     "entry.passthrough": "TLS is passed on to the backend, which decides",
 }
 _NGINX = {
@@ -28,6 +33,10 @@ _NGINX = {
     "entry.nginx.no-host": "without a host name no certificate is looked up, so plain HTTP is not redirected",
     "entry.nginx.config-assumed": (
         "the controller's ConfigMap {config} is not in the evidence; its documented defaults are assumed"
+    ),
+    "entry.nginx.not-redirected": "the path {path} is left out of the redirect (no-tls-redirect-locations)",
+    "indeterminate.entry.nginx.alias": (
+        "plain HTTP for an alias is redirected only where the certificate covers it, which a Secret decides"
     ),
     "entry.nginx.snippet": "a snippet sets TLS directives, so the TLS versions are not known",
     "indeterminate.entry.nginx.client-differs": "Ingresses of the same host ask for client certificates differently",
@@ -44,6 +53,9 @@ _TRAEFIK = {
     "entry.traefik.no-entry-point": "none of its entry points exists or is reachable from outside",
     "indeterminate.entry.traefik.static-unknown": (
         "Traefik's entry points are not set by arguments in the evidence, or differ between its deployments"
+    ),
+    "indeterminate.entry.traefik.redirect-priority": (
+        "the redirection of the entry point {entry} has a priority of its own, which the router may beat"
     ),
     "indeterminate.entry.traefik.middleware-unknown": (
         "whether a middleware redirects to HTTPS cannot be told: it is not in the evidence, or rewrites by pattern"
@@ -76,19 +88,25 @@ _LAYER4 = {
 
 _CONTROLLERS = {
     "entry.config-assumed": "the ConfigMap of {controller} is not in the evidence; its documented defaults are assumed",
+    "entry.haproxy.host-not-listed": "spec.tls does not list the host, so no TLS is ended for it",
+    "entry.haproxy.passthrough-plain": "plain HTTP is handed on to a port or paths of the backend",
     "entry.http-disallowed": "plain HTTP is disallowed",
     "entry.http-beside-https": "HTTPS is served, and plain HTTP beside it without a redirect",
     "entry.alb.https-only": "the load balancer listens on HTTPS only",
     "entry.alb.http-listener": "an HTTP listener serves it without a redirect",
     "entry.alb.spec-tls-alone": "spec.tls alone gives the load balancer no HTTPS listener; it listens on HTTP",
     "indeterminate.entry.alb.listeners": "the listeners asked for cannot be read, or their IngressClassParams are missing",
+    "indeterminate.entry.alb.policies-differ": "Ingresses of its group ask for different security policies",
+    "indeterminate.entry.aws.policy": "the security policy {policy} is not one that AWS publishes",
     "indeterminate.entry.alb.redirect-port": "the redirect goes to a port that no HTTPS listener of the group has",
     "indeterminate.entry.alb.action": "a custom action serves part of it, which may redirect",
     "indeterminate.entry.gce.frontend": "the FrontendConfig that may redirect is not in the evidence",
+    "entry.gce.default-policy": "no SSL policy is named, so Google Cloud's default holds, which accepts TLS 1.0",
     "indeterminate.entry.agic.profile": "client authentication is set in the gateway's SSL profile {profile}",
     "entry.kong.protocols": "the route takes the protocols {protocols}",
     "entry.kong.https-only": "the route takes HTTPS only",
     "indeterminate.entry.kong.defaults": "Kong's defaults for plain HTTP are not verified",
+    "indeterminate.entry.kong.versions": "Kong's TLS versions are set in the gateway, whose defaults are not verified",
     "indeterminate.entry.kong.client": "client authentication is set by Kong's plugins, which were not read",
     "entry.contour.permit-insecure": "a route permits plain HTTP (permitInsecure)",
     "entry.contour.tcp-proxy": "the host is proxied as TCP over TLS only",

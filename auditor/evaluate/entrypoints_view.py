@@ -10,6 +10,8 @@ from auditor.model.kinds import POD, KindKey
 READS: tuple[KindKey, ...] = (*ENTRY_READS, POD)
 """The kinds that make the rows or decide them."""
 
+_MAX_POLICY = 2000
+
 
 def build_entrypoints(facts: Facts) -> EntryPointsResult:
     """Every row that the engine has, in its order: by object, host, port and listener."""
@@ -26,6 +28,7 @@ def _row(row: EntryPoint) -> EntryPointRow:
         "tls": _tls(row),
         "client_authentication": row.client_authentication.value,
         "backend": row.backend.value,
+        "hsts": row.hsts.value,
         "verdict": row.verdict.value,
         "reasons": reason_rows((*row.causes, *row.assumptions, *row.notices)),
     }
@@ -40,5 +43,6 @@ def _tls(row: EntryPoint) -> TlsRow | None:
             "mode": row.tls.mode.value,
             "minimum_version": row.tls.minimum_version,
             "certificate": row.tls.certificate,
+            "policy": row.tls.policy[:_MAX_POLICY] if row.tls.policy else None,
         }
     )

@@ -163,6 +163,7 @@ _TABLE: tuple[KnownKind, ...] = (
     _k("networking.gke.io", "ManagedCertificate", "managedcertificates", "v1"),
     _k("elbv2.k8s.aws", "IngressClassParams", "ingressclassparams", "v1beta1", namespaced=False),
     _k("route.openshift.io", "Route", "routes", "v1"),
+    _k("operator.openshift.io", "IngressController", "ingresscontrollers", "v1"),
     _k("operator.openshift.io", "Network", "networks", "v1", namespaced=False),
     _k("cert-manager.io", "Certificate", "certificates", "v1"),
     _k("cert-manager.io", "CertificateRequest", "certificaterequests", "v1"),

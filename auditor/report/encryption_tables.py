@@ -51,7 +51,7 @@ def entrypoints_table(result: EntryPointsResult) -> AnswerTable:
         headline=f"{len(result.rows)} ways in",
         columns=(
             *("object", "host", "port", "controller", "plaintext", "tls", "minimum version", "certificate"),
-            *("client authentication", "backend", "verdict", "reasons"),
+            *("client authentication", "backend", "verdict", "HSTS", "cipher policy", "reasons"),
         ),
         lines=tuple(_entry(row) for row in result.rows),
         marked=_marked(row.plaintext == "open" for row in result.rows),
@@ -71,6 +71,8 @@ def _entry(row: EntryPointRow) -> tuple[str, ...]:
         row.client_authentication,
         row.backend,
         row.verdict,
+        row.hsts,
+        (row.tls.policy if row.tls else None) or "",
         _reasons(row.reasons),
     )
 

@@ -63,7 +63,7 @@ def test_the_fields_of_a_row_are_those_of_the_contract(capsys: pytest.CaptureFix
     entry = rows_of(capsys, "entrypoints", PAYMENTS)[0]
     assert set(entry) == {
         *("object", "controller", "host", "port", "plaintext", "tls", "client_authentication", "backend"),
-        *("verdict", "reasons"),
+        *("verdict", "reasons", "hsts"),
     }
 
 
@@ -142,7 +142,9 @@ def test_an_entry_point_tells_its_listener_and_what_is_behind(capsys: pytest.Cap
         "certificate": "booking/Secret/staff-tls",
         "minimum_version": "1.2",
         "mode": "terminate",
+        "policy": None,
     }
+    assert staff["hsts"] == "yes"
     assert staff["client_authentication"] == "optional"
     assert found["crm/Ingress/crm", "crm.ferries.example"]["plaintext"] == "open"
 

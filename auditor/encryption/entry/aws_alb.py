@@ -5,9 +5,11 @@ one Ingress holds for every HTTP listener of its group.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from auditor.encryption.entry.aws_policies import DEFAULT, minimum_of_policy
 from auditor.encryption.entry.entry_point import (
     BackendHop,
     ClientAuthentication,
@@ -17,14 +19,14 @@ from auditor.encryption.entry.entry_point import (
 )
 from auditor.encryption.entry.ingress import IngressView, Verdicts
 from auditor.encryption.entry.sources import KNOWN, Sources
-from auditor.encryption.entry.tls_versions import aws_policy_minimum
 from auditor.encryption.entry_reasons import cause
 from auditor.model.kinds import KindKey
 from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
+from auditor.model.verdict import Cause, Tri
 
 PREFIX = "alb.ingress.kubernetes.io/"
+_STS = re.compile(r"strict_transport_security\.header_value=[^,]*max-age=0*[1-9]")
 PARAMETERS = KindKey("elbv2.k8s.aws", "IngressClassParams")
-DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
 _HOPS = {"HTTP": BackendHop.PLAINTEXT, "HTTPS": BackendHop.ENCRYPTED}
 _CLIENTS = {
     "off": ClientAuthentication.NONE,
@@ -86,7 +88,8 @@ class AwsAlb:
             tls=self._tls(asked, group) if asked.secured else None,
             client_authentication=_client(view, asked),
             backend=_HOPS.get((view.annotation(PREFIX + "backend-protocol") or "HTTP").upper(), _UNKNOWN_HOP),
-            causes=(cause(code),),
+            hsts=_hsts(view, asked),
+            causes=(cause(code), *self._about_policy(asked, group)),
             evidence=asked.evidence,
             port=min(asked.secured or asked.plain),
         )
@@ -95,13 +98,22 @@ class AwsAlb:
         policies = sorted(group.policies) or [self._default_policy()]
         policy = policies[0] if len(policies) == 1 else None
         certificate = asked.certificate or "a certificate found by host name"
-        minimum = aws_policy_minimum(policy) if policy else None
+        minimum = minimum_of_policy(policy) if policy else None
         return EntryTls(TlsMode.TERMINATE, minimum, certificate, policy)
+
+    def _about_policy(self, asked: _Listeners, group: _Group) -> tuple[Cause, ...]:
+        """Why the versions are not known: a policy that AWS does not publish, or members that ask for different ones."""
+        tls = self._tls(asked, group)
+        if not asked.secured or tls.minimum_version is not None:
+            return ()
+        if tls.policy is None:
+            return (cause("indeterminate.entry.alb.policies-differ"),)
+        return (cause("indeterminate.entry.aws.policy", policy=tls.policy[:80]),)
 
     def _default_policy(self) -> str:
         programs = self._sources.programs.get("aws-alb", ())
         given = [p.flags["default-ssl-policy"] for p in programs if "default-ssl-policy" in p.flags]
-        return given[0] if given else DEFAULT_POLICY
+        return given[0] if given else DEFAULT
 
 
 _UNKNOWN_HOP = BackendHop.INDETERMINATE
@@ -118,6 +130,12 @@ def _plaintext(view: IngressView, host: str, asked: _Listeners, group: _Group) -
         return Plaintext.INDETERMINATE, "indeterminate.entry.alb.action"
     alone = view.tls and not asked.secured
     return Plaintext.OPEN, "entry.alb.spec-tls-alone" if alone else "entry.alb.http-listener"
+
+
+def _hsts(view: IngressView, asked: _Listeners) -> Tri:
+    """A listener attribute adds the header, to each HTTPS listener by itself."""
+    set_ = [view.annotation(f"{PREFIX}listener-attributes.HTTPS-{port}") or "" for port in asked.secured]
+    return Tri.YES if set_ and all(_STS.search(text) for text in set_) else Tri.NO
 
 
 def _client(view: IngressView, asked: _Listeners) -> ClientAuthentication:

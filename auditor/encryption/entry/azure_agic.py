@@ -26,6 +26,10 @@ def judge_agic(_: Sources, view: IngressView, host: str) -> Verdicts:
     else:
         plaintext, code = Plaintext.OPEN, "entry.http-beside-https"
     causes = [cause(code)]
+    if secured:
+        causes.append(
+            cause("indeterminate.entry.policy-outside", policy=(profile or "the gateway's own")[:80])
+        )
     if profile and secured:
         causes.append(cause("indeterminate.entry.agic.profile", profile=profile[:80]))
     return Verdicts(

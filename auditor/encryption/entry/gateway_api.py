@@ -1,7 +1,7 @@
 """Gateway API: listeners of Gateways and ListenerSets, and the routes that attach (encryption.md 4)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.encryption.entry.entry_point import (
     BackendHop,
@@ -21,6 +21,7 @@ from auditor.encryption.entry.gateway_routes import (
     ServiceReference,
     only_redirects,
 )
+from auditor.encryption.entry.istio_gateway_pods import IstioGatewayPods
 from auditor.encryption.entry.sources import Sources, evidence_of
 from auditor.encryption.entry.traefik import weakest_hop
 from auditor.encryption.entry_reasons import cause
@@ -58,6 +59,7 @@ class GatewayApi:
         self._routes = GatewayRoutes(sources, grants)
         self._frontend = Frontend(grants)
         self._backend_tls = BackendTls(sources)
+        self._istio_pods = IstioGatewayPods(sources)
 
     def rows(self) -> Iterator[EntryPoint]:
         """One row a (Gateway or ListenerSet, host, listener)."""
@@ -86,6 +88,7 @@ class GatewayApi:
         controller, gateway_class = self._controller(listener.gateway)
         istio = controller in _ISTIO
         plaintext, tls, why = _serve(listener, attached, self._frontend)
+        tls, of_version = self._with_minimum(tls, istio=istio)
         client, client_causes = self._frontend.client(listener, tls, istio=istio)
         behind = self._behind(listener, tls, attached, controller)
         own = (listener.parent, gateway_class, *(a.route for a in attached))
@@ -102,10 +105,20 @@ class GatewayApi:
             tls=tls,
             client_authentication=client,
             backend=weakest_hop(behind.hops),
-            causes=(*why, *client_causes, *behind.causes),
+            causes=(*why, *of_version, *client_causes, *behind.causes),
             evidence=(*evidence_of(*own), *behind.evidence),
             destinations=tuple(behind.backends),
         )
+
+    def _with_minimum(
+        self, tls: EntryTls | None, *, istio: bool
+    ) -> tuple[EntryTls | None, tuple[Cause, ...]]:
+        """The API has no field for TLS versions: Istio's MeshConfig sets them, of other controllers they aren't known."""
+        if tls is None or tls.mode is not TlsMode.TERMINATE:
+            return tls, ()
+        minimum = self._istio_pods.only_minimum if istio else None
+        why = () if minimum else (cause("indeterminate.entry.default-version"),)
+        return replace(tls, minimum_version=minimum), why
 
     def _controller(self, gateway: KubeObject) -> tuple[str | None, KubeObject | None]:
         name = text_at(gateway.spec, "gatewayClassName") or ""

@@ -19,6 +19,7 @@ from auditor.model.verdict import Cause
 FRONTEND = KindKey("networking.gke.io", "FrontendConfig")
 _FRONTEND = "networking.gke.io/v1beta1.FrontendConfig"
 _CERTIFICATES = ("networking.gke.io/managed-certificates", "ingress.gcp.kubernetes.io/pre-shared-cert")
+_DEFAULT_MINIMUM = "1.0"
 _ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
 _APP_PROTOCOLS = ("cloud.google.com/app-protocols", "service.alpha.kubernetes.io/app-protocols")
 
@@ -31,16 +32,31 @@ def judge_gce(sources: Sources, view: IngressView, host: str) -> Verdicts:
     secured = bool(view.tls) or certificate is not None
     name = view.annotation(_FRONTEND)
     frontend = sources.cluster.get(FRONTEND, view.obj.namespace, name) if name else None
-    policy = text_at(frontend.spec, "sslPolicy") if frontend else None
     plaintext, why = _plaintext(sources, view, frontend, named=name is not None, secured=secured)
+    known = frontend is not None or name is None
+    tls, of_policy = _tls(frontend, certificate, known=known)
     return Verdicts(
         plaintext=plaintext,
-        tls=EntryTls(TlsMode.TERMINATE, None, certificate, policy) if secured else None,
+        tls=tls if secured else None,
         client_authentication=ClientAuthentication.NONE,
         backend=_backend(sources, view, host),
-        causes=(why,),
+        causes=(why, *(of_policy if secured else ())),
         evidence=(frontend.evidence_id,) if frontend else (),
     )
+
+
+def _tls(
+    frontend: KubeObject | None, certificate: str | None, *, known: bool
+) -> tuple[EntryTls, tuple[Cause, ...]]:
+    """A policy that is named is an object of Google Cloud, outside the cluster. Without one the documented default holds:
+    the profile COMPATIBLE from TLS 1.0 on (cloud.google.com, SSL policies overview)."""
+    policy = text_at(frontend.spec, "sslPolicy") if frontend else None
+    if policy:
+        outside = cause("indeterminate.entry.policy-outside", policy=policy[:80])
+        return EntryTls(TlsMode.TERMINATE, None, certificate, policy[:80]), (outside,)
+    if not known:
+        return EntryTls(TlsMode.TERMINATE, None, certificate), (cause("indeterminate.entry.gce.frontend"),)
+    return EntryTls(TlsMode.TERMINATE, _DEFAULT_MINIMUM, certificate), (cause("entry.gce.default-policy"),)
 
 
 def _plaintext(

@@ -1,7 +1,7 @@
 """An Ingress as every controller reads it: hosts, the Services behind them, `spec.tls`, annotations."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auditor.encryption.entry.entry_point import (
     BackendHop,
@@ -13,6 +13,7 @@ from auditor.encryption.entry.entry_point import (
 )
 from auditor.encryption.entry.ingress_class import ClassFound
 from auditor.encryption.entry.sources import Sources, evidence_of
+from auditor.encryption.entry_reasons import cause
 from auditor.inventory.services import Backend
 from auditor.model.kinds import SERVICE
 from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
@@ -38,6 +39,8 @@ class IngressView:
     ingress_class: ClassFound
     hosts: Mapping[str, tuple[ServiceRef, ...]]
     tls: tuple[tuple[tuple[str, ...], str | None], ...]
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    aliases: frozenset[str] = frozenset()
 
     def annotation(self, name: str) -> str | None:
         """An annotation's value, None where it is missing or empty."""
@@ -78,8 +81,13 @@ Judge = Callable[[Sources, IngressView, str], Verdicts]
 def view_ingress(ingress: KubeObject, ingress_class: ClassFound) -> IngressView:
     """Read an Ingress of any version; parts of another shape are dropped."""
     hosts: dict[str, list[ServiceRef]] = {}
+    paths: dict[str, list[str]] = {}
     for rule in mappings_at(ingress.spec, "rules"):
-        found = hosts.setdefault(text_at(rule, "host") or ANY_HOST, [])
+        host = text_at(rule, "host") or ANY_HOST
+        found = hosts.setdefault(host, [])
+        paths.setdefault(host, []).extend(
+            text_at(p, "path") or "/" for p in mappings_at(rule, "http", "paths")
+        )
         found.extend(
             ref for path in mappings_at(rule, "http", "paths") if (ref := _service(path.get("backend")))
         )
@@ -94,7 +102,7 @@ def view_ingress(ingress: KubeObject, ingress_class: ClassFound) -> IngressView:
         for entry in mappings_at(ingress.spec, "tls")
     )
     refs = {host: tuple(dict.fromkeys(found)) for host, found in hosts.items()}
-    return IngressView(ingress, ingress_class, refs, tls)
+    return IngressView(ingress, ingress_class, refs, tls, {host: tuple(p) for host, p in paths.items()})
 
 
 def entry_rows(sources: Sources, view: IngressView, judge: Judge) -> Iterator[EntryPoint]:
@@ -141,8 +149,14 @@ def services_behind(sources: Sources, view: IngressView, host: str) -> list[Kube
 def unknown_controller(sources: Sources, view: IngressView, host: str) -> Verdicts:
     """An Ingress whose controller is not known: nothing can be told."""
     tls = EntryTls(TlsMode.INDETERMINATE, certificate=view.certificate(host)) if view.tls else None
+    found = view.ingress_class.controller
+    causes = (cause("indeterminate.entry.controller-unknown", controller=found),) if found else ()
     return Verdicts(
-        Plaintext.INDETERMINATE, tls, ClientAuthentication.INDETERMINATE, BackendHop.INDETERMINATE
+        Plaintext.INDETERMINATE,
+        tls,
+        ClientAuthentication.INDETERMINATE,
+        BackendHop.INDETERMINATE,
+        causes=causes,
     )
 
 

@@ -26,7 +26,6 @@ VIRTUAL_SERVICE = KindKey("networking.istio.io", "VirtualService")
 CONTROLLER = "istio"
 _PLAIN_HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB", "GRPC-WEB-TEXT", "HTTP_PROXY")
 _PLAIN_TCP = ("TCP", "MONGO", "MYSQL", "REDIS")
-_DEFAULT_MINIMUM = "1.2"
 _MAX_LABELS = 128
 _BY_REFERENCE = "kubernetes-gateway://"
 _WORKLOAD_CERTIFICATE = "the mesh's workload certificate"
@@ -190,7 +189,7 @@ class IstioGateways:
         if len(found) == 1:
             (version, evidence_id), *_ = found
             return version, (evidence_id,)
-        return (_DEFAULT_MINIMUM, ()) if not found else (None, ())
+        return self._pods.only_minimum, ()
 
     @cached_property
     def _bound(self) -> Mapping[tuple[str, str], "_Bound"]:

@@ -12,6 +12,7 @@ from auditor.model.objects import JsonObject, KubeObject, mapping_at, mappings_a
 
 ENVOY_FILTER = KindKey("networking.istio.io", "EnvoyFilter")
 _ROOT = "istio-system"
+DEFAULT_MINIMUM = "1.2"
 _LISTENER_PATCHES = ("LISTENER", "FILTER_CHAIN", "LISTENER_FILTER")
 
 
@@ -51,6 +52,12 @@ class IstioGatewayPods:
             if wanted and wanted != "TLS_AUTO":
                 found.setdefault(version_of(wanted), obj.evidence_id)
         return list(found.items())
+
+    @property
+    def only_minimum(self) -> str | None:
+        """The version that holds where a listener sets none: tlsDefaults, or the documented 1.2; None where they differ."""
+        found = self.minimum_versions
+        return found[0][0] if len(found) == 1 else None if found else DEFAULT_MINIMUM
 
     def _look_up(self, selector: JsonObject) -> GatewayPods:
         serving = [b for b in self._sources.every_backend if _matches(selector, b.endpoint.labels)]

@@ -7,8 +7,9 @@ from auditor.encryption.entry.entry_point import (
     Plaintext,
     TlsMode,
 )
-from auditor.encryption.entry.ingress import IngressView, Verdicts
+from auditor.encryption.entry.ingress import IngressView, Verdicts, services_behind
 from auditor.encryption.entry.sources import Sources
+from auditor.encryption.entry.traefik import weakest_hop
 from auditor.encryption.entry_reasons import cause
 from auditor.model.verdict import Cause
 
@@ -16,11 +17,14 @@ _FORCE = "ingress.kubernetes.io/force-ssl-redirect"
 _PROTOCOLS = "konghq.com/protocols"
 _REDIRECT = "konghq.com/https-redirect-status-code"
 _BACKEND = "konghq.com/protocol"
+_VERIFY = "konghq.com/tls-verify"
 _SECURED = frozenset({"https", "grpcs", "tls"})
-_HOPS = {"http": BackendHop.PLAINTEXT, "grpc": BackendHop.PLAINTEXT, "tcp": BackendHop.PLAINTEXT}
+_PLAIN = frozenset({"http", "grpc", "tcp", "ws", "udp"})
+_TLS_BACKENDS = frozenset({"https", "grpcs", "tls", "wss"})
+_VERSIONS = (cause("indeterminate.entry.kong.versions"),)
 
 
-def judge_kong(_: Sources, view: IngressView, host: str) -> Verdicts:
+def judge_kong(sources: Sources, view: IngressView, host: str) -> Verdicts:
     """One host."""
     plaintext, why = _plaintext(view)
     served = plaintext in (Plaintext.CLOSED, Plaintext.REDIRECTED) or bool(view.tls)
@@ -29,9 +33,27 @@ def judge_kong(_: Sources, view: IngressView, host: str) -> Verdicts:
         plaintext=plaintext,
         tls=tls,
         client_authentication=ClientAuthentication.INDETERMINATE,
-        backend=_HOPS.get((view.annotation(_BACKEND) or "").lower(), BackendHop.INDETERMINATE),
-        causes=(why, cause("indeterminate.entry.kong.client")),
+        backend=_backend(sources, view, host),
+        causes=(why, cause("indeterminate.entry.kong.client"), *(_VERSIONS if served else ())),
     )
+
+
+def _backend(sources: Sources, view: IngressView, host: str) -> BackendHop:
+    """The protocol that each Service is annotated with (Kong's reference of Service annotations); unknown without one.
+
+    Whether Kong checks the certificate of the pods is set in the gateway, or by `konghq.com/tls-verify`.
+    """
+    services = services_behind(sources, view, host)
+    hops = [
+        _hop(service.annotations.get(_BACKEND, ""), service.annotations.get(_VERIFY)) for service in services
+    ]
+    return weakest_hop(hops) if hops else BackendHop.INDETERMINATE
+
+
+def _hop(protocol: str, verified: str | None) -> BackendHop:
+    if protocol.lower() in _TLS_BACKENDS:
+        return BackendHop.VERIFIED if verified == "true" else BackendHop.ENCRYPTED
+    return BackendHop.PLAINTEXT if protocol.lower() in _PLAIN else BackendHop.INDETERMINATE
 
 
 def _plaintext(view: IngressView) -> tuple[Plaintext, Cause]:

@@ -6,6 +6,7 @@ Unless the load balancer itself ends TLS, it hands TCP on as it is: what the cli
 import ipaddress
 from collections.abc import Iterator, Sequence
 
+from auditor.encryption.entry.aws_policies import DEFAULT, minimum_of_policy
 from auditor.encryption.entry.entry_point import (
     BackendHop,
     ClientAuthentication,
@@ -18,7 +19,6 @@ from auditor.encryption.entry.entry_point import (
     Way,
 )
 from auditor.encryption.entry.sources import Sources, program_name
-from auditor.encryption.entry.tls_versions import aws_policy_minimum
 from auditor.encryption.entry_reasons import cause
 from auditor.inventory.data_plane import is_istio_gateway, observe_istio_sidecar
 from auditor.inventory.endpoints import Endpoint
@@ -36,14 +36,11 @@ _PRIVATE = tuple(
     )
 )
 _AWS = "service.beta.kubernetes.io/aws-load-balancer-"
-_AWS_DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
-_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 _INTERNAL = (
     ("service.beta.kubernetes.io/azure-load-balancer-internal", ("true",)),
     ("networking.gke.io/load-balancer-type", ("Internal", "internal")),
     ("cloud.google.com/load-balancer-type", ("Internal", "internal")),
     ("service.beta.kubernetes.io/openstack-internal-load-balancer", ("true",)),
-    (f"{_AWS}internal", ("true", "0.0.0.0/0")),
     (f"{_AWS}scheme", ("internal",)),
 )
 _LABELLED = {
@@ -51,6 +48,12 @@ _LABELLED = {
     "ingresscontroller.operator.openshift.io/deployment-ingresscontroller": "openshift-router",
 }
 _OPEN_SCHEME = (f"{_AWS}scheme", "internet-facing")
+_AWS_BY_CONTROLLER = ("external", "nlb-ip")
+_AWS_CLASS = "service.k8s.aws/nlb"
+_RANGE_ANNOTATIONS = (
+    "service.beta.kubernetes.io/load-balancer-source-ranges",
+    "service.beta.kubernetes.io/azure-allowed-ip-ranges",
+)
 _BACKEND_HOPS = {
     "tcp": BackendHop.PLAINTEXT,
     "http": BackendHop.PLAINTEXT,
@@ -183,7 +186,9 @@ def _row(
     terminated = _aws_tls(service, entry) if way is Way.LOAD_BALANCER and protocol == "TCP" else None
     if terminated is not None:
         tls, backend = terminated
-        causes, plaintext = (cause("entry.layer4.load-balancer-tls"),), Plaintext.CLOSED
+        unknown = cause("indeterminate.entry.aws.policy", policy=(tls.policy or "")[:80])
+        versions = () if tls.minimum_version else (unknown,)
+        causes, plaintext = (cause("entry.layer4.load-balancer-tls"), *versions), Plaintext.CLOSED
         client = ClientAuthentication.NONE
     else:
         tls, backend, plaintext = None, BackendHop.PASSTHROUGH, Plaintext.INDETERMINATE
@@ -221,9 +226,9 @@ def _aws_tls(service: KubeObject, entry: JsonObject) -> tuple[EntryTls, BackendH
     ports = [p.strip() for p in (service.annotations.get(f"{_AWS}ssl-ports") or "*").split(",")]
     if not certificate or not {"*", str(entry.get("port")), text_at(entry, "name") or "*"} & set(ports):
         return None
-    policy = service.annotations.get(f"{_AWS}ssl-negotiation-policy") or _AWS_DEFAULT_POLICY
+    policy = service.annotations.get(f"{_AWS}ssl-negotiation-policy") or DEFAULT
     protocol = (service.annotations.get(f"{_AWS}backend-protocol") or "tcp").lower()
-    tls = EntryTls(TlsMode.TERMINATE, aws_policy_minimum(policy), certificate.partition(",")[0], policy)
+    tls = EntryTls(TlsMode.TERMINATE, minimum_of_policy(policy), certificate.partition(",")[0], policy)
     return tls, _BACKEND_HOPS.get(protocol, BackendHop.INDETERMINATE)
 
 
@@ -233,11 +238,21 @@ def _internal(service: KubeObject) -> Tri:
             return Tri.YES
     if service.annotations.get(_OPEN_SCHEME[0]) == _OPEN_SCHEME[1]:
         return Tri.NO
+    # The in-tree controller takes any value but false for internal; AWS' own controller makes internal ones unless told.
+    if service.annotations.get(f"{_AWS}internal", "false") not in ("false", ""):
+        return Tri.YES
+    if _is_of_aws_controller(service):
+        return Tri.YES
     addresses = [_address(e) for e in mappings_at(service.body, "status", "loadBalancer", "ingress")]
     private = {_is_private(address) for address in addresses if address is not None}
     if not private:
         return Tri.UNKNOWN
     return Tri.YES if private == {True} else Tri.NO
+
+
+def _is_of_aws_controller(service: KubeObject) -> bool:
+    by_type = service.annotations.get(f"{_AWS}type") in _AWS_BY_CONTROLLER
+    return by_type or service.spec.get("loadBalancerClass") == _AWS_CLASS
 
 
 def _is_private(address: IPAddress) -> bool:
@@ -246,7 +261,8 @@ def _is_private(address: IPAddress) -> bool:
 
 def _source_ranges(service: KubeObject) -> tuple[tuple[str, ...], tuple[Cause, ...]]:
     listed = [r.strip() for r in list_at(service.spec, "loadBalancerSourceRanges") if isinstance(r, str)]
-    annotated = [r.strip() for r in service.annotations.get(_RANGES, "").split(",") if r.strip()]
+    given = (service.annotations.get(name, "") for name in _RANGE_ANNOTATIONS)
+    annotated = [r.strip() for text in given for r in text.split(",") if r.strip()]
     found = listed or annotated
     broken = [r for r in found if not _is_network(r)]
     causes = (cause("entry.layer4.bad-range", range=broken[0][:80]),) if broken else ()

@@ -5,6 +5,7 @@ certificate is configured for the host, be it the default one, so `spec.tls` of 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from auditor.encryption.entry.entry_point import (
     BackendHop,
@@ -40,7 +41,28 @@ _CLIENT_AUTHENTICATION = {
     "off": ClientAuthentication.NONE,
 }
 _SNIPPETS = ("server-snippet", "configuration-snippet")
+_CONFIG_SNIPPETS = ("server-snippet", "http-snippet", "main-snippet", "location-snippet")
+_ALIAS = "server-alias"
+_MAX_ALIASES = 1000
+_NO_REDIRECT = "no-tls-redirect-locations"
+_ACME = "/.well-known/acme-challenge"
 _RETIRED = cause("entry.nginx.retired")
+
+
+def with_aliases(view: IngressView) -> IngressView:
+    """The Ingress with the hosts of `server-alias` beside its own, which lead to the same Services."""
+    listed = {a.strip() for a in (view.annotation(PREFIX + _ALIAS) or "").split(",")[:_MAX_ALIASES]}
+    aliases = sorted(listed - {""} - set(view.hosts))
+    if not aliases:
+        return view
+    refs = tuple(dict.fromkeys(ref for found in view.hosts.values() for ref in found))
+    paths = tuple(dict.fromkeys(path for found in view.paths.values() for path in found))
+    return replace(
+        view,
+        hosts={**view.hosts, **dict.fromkeys(aliases, refs)},
+        paths={**view.paths, **dict.fromkeys(aliases, paths)},
+        aliases=frozenset(aliases),
+    )
 
 
 class Nginx:
@@ -52,7 +74,8 @@ class Nginx:
         self._clients: dict[str, set[ClientAuthentication | None]] = {}
         for view in views:
             for host in view.hosts:
-                self._take_in(view, host)
+                if host not in view.aliases:
+                    self._take_in(view, host)
 
     def _take_in(self, view: IngressView, host: str) -> None:
         """What an Ingress sets on the server of a host holds for every Ingress of that host."""
@@ -68,7 +91,9 @@ class Nginx:
         """What the server of the host does with requests for this Ingress."""
         config = _read_config(sources, view)
         plaintext, causes, assumed = self._plaintext(config, view, host)
-        snippets = any("ssl_" in (view.annotation(PREFIX + name) or "") for name in _SNIPPETS)
+        snippets = config.sets_tls or any(
+            "ssl_" in (view.annotation(PREFIX + name) or "") for name in _SNIPPETS
+        )
         if snippets:
             causes = (*causes, cause("entry.nginx.snippet"))
         forced = plaintext is Plaintext.REDIRECTED
@@ -95,6 +120,8 @@ class Nginx:
         forced = _first(view.switch(PREFIX + "force-ssl-redirect"), config.switch("force-ssl-redirect"))
         if forced:
             return Plaintext.REDIRECTED, (cause("entry.nginx.forced-redirect"),), ()
+        if host in view.aliases and view.tls and not self._is_secured(host):
+            return Plaintext.INDETERMINATE, (cause("indeterminate.entry.nginx.alias"),), ()
         if not self._is_secured(host):
             code = "entry.nginx.no-host" if host == ANY_HOST and view.tls else "entry.no-tls"
             return Plaintext.OPEN, (cause(code), *config.unknown), ()
@@ -102,7 +129,9 @@ class Nginx:
         redirect = _first(own, config.switch("ssl-redirect"), True)
         if not redirect:
             return Plaintext.OPEN, (cause("entry.redirect-switched-off"),), ()
-        assumed = config.unknown if own is None else ()
+        if excepted := config.not_redirected(view.paths.get(host, ())):
+            return Plaintext.OPEN, (cause("entry.nginx.not-redirected", path=excepted),), ()
+        assumed = config.unknown
         return Plaintext.REDIRECTED, (cause("entry.redirect-default"),), assumed
 
     def _is_secured(self, host: str) -> bool:
@@ -126,6 +155,9 @@ class Nginx:
         if not found:
             return ClientAuthentication.NONE, ()
         only = next(iter(found)) if len(found) == 1 else None
+        if found == {None}:
+            unknown = cause("indeterminate.entry.annotation", annotation=PREFIX + "auth-tls-verify-client")
+            return ClientAuthentication.INDETERMINATE, (unknown,)
         if only is None:
             return ClientAuthentication.INDETERMINATE, (cause("indeterminate.entry.nginx.client-differs"),)
         return only, (cause("entry.client-authentication", mode=str(only)),)
@@ -142,7 +174,8 @@ class _Config:
         given = program.flags.get("default-ssl-certificate") if program else None
         namespace, _, name = (given or "").partition("/")
         self.default_certificate = f"{namespace}/Secret/{name}" if name else DEFAULT_CERTIFICATE
-        hsts = _first(self.switch("hsts"), True)
+        hsts = _first(self.switch("hsts"), True) and self.text("hsts-max-age") != "0"
+        self.sets_tls = any("ssl_" in (self.text(name) or "") for name in _CONFIG_SNIPPETS)
         self.hsts = Tri.UNKNOWN if unknown else Tri.YES if hsts else Tri.NO
 
     def text(self, key: str) -> str | None:
@@ -153,6 +186,12 @@ class _Config:
     def switch(self, key: str) -> bool | None:
         """A setting that is true or false."""
         return parse_bool(self.text(key))
+
+    def not_redirected(self, paths: Sequence[str]) -> str | None:
+        """A path that is left out of the redirect, other than that of ACME's challenges; by its beginning."""
+        listed = [p.strip() for p in (self.text(_NO_REDIRECT) or "").split(",") if p.strip()]
+        barred = [p for p in listed if not p.startswith(_ACME)]
+        return next((path[:200] for path in paths if any(path.startswith(p) for p in barred)), None)
 
 
 def _read_config(sources: Sources, view: IngressView) -> _Config:
@@ -201,7 +240,11 @@ def _backend(sources: Sources, config: _Config, view: IngressView) -> tuple[Back
             PREFIX + "proxy-ssl-secret"
         )
         return BackendHop.VERIFIED if verified else BackendHop.ENCRYPTED, ()
-    return BackendHop.PLAINTEXT if protocol in _PLAIN_BACKENDS else BackendHop.INDETERMINATE, ()
+    if protocol in _PLAIN_BACKENDS:
+        return BackendHop.PLAINTEXT, ()
+    return BackendHop.INDETERMINATE, (
+        cause("indeterminate.entry.annotation", annotation=PREFIX + "backend-protocol"),
+    )
 
 
 def _first(*values: bool | None) -> bool | None:

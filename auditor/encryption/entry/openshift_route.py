@@ -1,5 +1,6 @@
 """OpenShift Routes: without `tls` plain HTTP; edge ends TLS and goes on in plaintext (encryption.md 4)."""
 
+import re
 from collections.abc import Iterator
 
 from auditor.encryption.entry.entry_point import (
@@ -10,6 +11,7 @@ from auditor.encryption.entry.entry_point import (
     Plaintext,
     TlsMode,
 )
+from auditor.encryption.entry.openshift_router import RouterSettings, router_settings
 from auditor.encryption.entry.sources import Sources
 from auditor.encryption.entry_reasons import cause
 from auditor.inventory.services import Backend
@@ -19,6 +21,7 @@ from auditor.model.verdict import Cause, Tri
 
 ROUTE = KindKey("route.openshift.io", "Route")
 _HSTS = "haproxy.router.openshift.io/hsts_header"
+_MAX_AGE = re.compile(r"max-age=0*[1-9]")
 _INSECURE = {
     "": (Plaintext.CLOSED, "entry.route.insecure-none"),
     "None": (Plaintext.CLOSED, "entry.route.insecure-none"),
@@ -36,24 +39,24 @@ def routes(sources: Sources) -> Iterator[EntryPoint]:
         plaintext, why = _plaintext(tls, settings)
         termination = text_at(settings, "termination")
         secured = tls is not None
+        ends_here = termination in ("edge", "reencrypt")
+        router = router_settings(sources, route)
         yield EntryPoint(
             object=str(route.id),
             namespace=route.namespace,
             kind=route.id.kind,
             controller="openshift-router",
-            host=text_at(route.spec, "host") or "*",
+            host=_host(route),
             listener="",
             port=443 if secured else 80,
             protocol="TCP",
             plaintext=plaintext,
-            tls=_tls(termination, settings) if secured else None,
-            client_authentication=ClientAuthentication.INDETERMINATE
-            if secured
-            else ClientAuthentication.NONE,
+            tls=_tls(termination, settings, router) if secured else None,
+            client_authentication=_client(router, secured=secured, ends_here=ends_here),
             backend=_backend(termination, settings) if secured else BackendHop.PLAINTEXT,
-            hsts=Tri.YES if secured and "max-age" in route.annotations.get(_HSTS, "") else Tri.NO,
-            causes=(why, cause("indeterminate.entry.route.client")) if secured else (why,),
-            evidence=(route.evidence_id,),
+            hsts=Tri.YES if ends_here and _MAX_AGE.search(route.annotations.get(_HSTS, "")) else Tri.NO,
+            causes=(why, *(router.causes if ends_here else ())),
+            evidence=(route.evidence_id, *(router.evidence if secured else ())),
             destinations=tuple(dict.fromkeys(_destinations(sources, route))),
         )
 
@@ -68,12 +71,27 @@ def _plaintext(tls: object, settings: JsonObject) -> tuple[Plaintext, Cause]:
     return known[0], cause(known[1])
 
 
-def _tls(termination: str | None, settings: JsonObject) -> EntryTls:
+def _host(route: KubeObject) -> str:
+    """With `wildcardPolicy: Subdomain` the route serves every name beside its own, one label deep."""
+    host = text_at(route.spec, "host") or "*"
+    wild = route.spec.get("wildcardPolicy") == "Subdomain" and "." in host
+    return f"*.{host.partition('.')[2]}" if wild else host
+
+
+def _client(router: RouterSettings, *, secured: bool, ends_here: bool) -> ClientAuthentication:
+    if not secured:
+        return ClientAuthentication.NONE
+    return router.client if ends_here else ClientAuthentication.INDETERMINATE
+
+
+def _tls(termination: str | None, settings: JsonObject, router: RouterSettings) -> EntryTls:
     if termination == "passthrough":
         return EntryTls(TlsMode.PASSTHROUGH)
     mode = TlsMode.TERMINATE if termination in _TERMINATIONS else TlsMode.INDETERMINATE
     own = bool(text_at(settings, "certificate") or mapping_at(settings, "externalCertificate"))
-    return EntryTls(mode, None, "the Route's own certificate" if own else "the router's default certificate")
+    certificate = "the Route's own certificate" if own else "the router's default certificate"
+    minimum = router.minimum if mode is TlsMode.TERMINATE else None
+    return EntryTls(mode, minimum, certificate, router.ciphers)
 
 
 def _backend(termination: str | None, settings: JsonObject) -> BackendHop:

@@ -33,7 +33,7 @@ IMAGES: Mapping[str, str] = {
 class Program:
     """A controller that runs or is declared: one workload or pod, with the settings in its command line.
 
-    `flags` maps lower-case names to their last value.
+    `flags` maps lower-case names to their last value. `version` is the image's tag without `v`, `""` where it has none.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Program:
     ports: tuple[int, ...]
     flags: Mapping[str, str]
     evidence_id: str
+    version: str = ""
 
 
 @dataclass(eq=False)
@@ -60,7 +61,8 @@ class Sources:
                 name = program_name(text_at(container, "image") or "")
                 if name is not None:
                     program = _program(name, obj, labels, spec, container)
-                    key = (obj.namespace, tuple(sorted(program.flags.items())), program.ports)
+                    flags = tuple(sorted(program.flags.items()))
+                    key = (obj.namespace, flags, program.ports, program.version)
                     found.setdefault(name, {}).setdefault(key, program)
         return {name: tuple(group.values()) for name, group in found.items()}
 
@@ -139,4 +141,10 @@ def _program(
         ports=tuple(port.port for port in container_ports(spec)),
         flags=flags_of(words),
         evidence_id=obj.evidence_id,
+        version=_version(text_at(container, "image") or ""),
     )
+
+
+def _version(image: str) -> str:
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    return tag[:40].removeprefix("v")

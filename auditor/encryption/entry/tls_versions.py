@@ -1,6 +1,7 @@
 """Minimum TLS versions, as each system writes them, to `1.0` ... `1.3` (`SSL` for what came before)."""
 
 import re
+from itertools import pairwise
 
 from auditor.model.verdict import Tri
 
@@ -8,7 +9,6 @@ ORDER = ("SSL", "1.0", "1.1", "1.2", "1.3")
 
 _NUMBERED = re.compile(r"(?:TLS|VersionTLS)?[ _]*v?_?1[._]?([0-3])?", re.IGNORECASE)
 _OLD = re.compile(r"SSL", re.IGNORECASE)
-_AWS = re.compile(r"ELBSecurityPolicy-(?:TLS-|TLS13-|FS-)?1-([0-3])-.+")
 
 
 def minimum_of(protocols: str) -> str | None:
@@ -34,11 +34,22 @@ def version_of(text: str) -> str | None:
     return f"1.{found[1] or '0'}" if found else None
 
 
-def aws_policy_minimum(policy: str) -> str | None:
-    """The minimum version of one of AWS' predefined policies; the default, 2016-08, still takes TLS 1.0."""
-    if policy in ("ELBSecurityPolicy-2016-08", "ELBSecurityPolicy-2015-05", "ELBSecurityPolicy-FS-2018-06"):
-        return "1.0"
-    if policy.startswith("ELBSecurityPolicy-20") or policy == "ELBSecurityPolicy-TLS-1-0-2015-04":
-        return "1.0"
-    found = _AWS.fullmatch(policy)
-    return f"1.{found[1]}" if found else None
+_NO = re.compile(r"no-(?:ssl|tls)v(3|10|11|12|13)", re.IGNORECASE)
+_FORCE = re.compile(r"force-(?:ssl|tls)v(3|10|11|12|13)", re.IGNORECASE)
+_SHORT = {"3": "SSL", "10": "1.0", "11": "1.1", "12": "1.2", "13": "1.3"}
+
+
+def minimum_of_haproxy(options: str) -> str | None:
+    """The lowest version that HAProxy's bind options leave: `ssl-min-ver TLSv1.2`, `force-tlsv12`, `no-tlsv10 ...`.
+
+    None where they say nothing of versions (HAProxy's own default then depends on its release).
+    """
+    words = options.split()
+    for word, value in pairwise(words):
+        if word.lower() == "ssl-min-ver":
+            return version_of(value)
+    forced = [_SHORT[m[1]] for word in words if (m := _FORCE.fullmatch(word))]
+    if forced:
+        return min(forced, key=ORDER.index)
+    barred = {_SHORT[m[1]] for word in words if (m := _NO.fullmatch(word))}
+    return next((v for v in ORDER if v not in barred), None) if barred else None

@@ -4,6 +4,7 @@ Read in pkg/server/aggregator.go (applyModel): an entry point's TLS goes to rout
 replaces it whole; a TLS router answers no plain HTTP. `spec.tls` of an Ingress only loads certificates.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,8 +21,8 @@ from auditor.encryption.entry.tls_versions import version_of
 from auditor.encryption.entry.traefik_static import TraefikEntry, TraefikStatic
 from auditor.encryption.entry_reasons import cause
 from auditor.model.kinds import SERVICE, KindKey
-from auditor.model.objects import JsonObject, KubeObject, mapping_at, mappings_at, text_at
-from auditor.model.verdict import Cause, Tri
+from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
+from auditor.model.verdict import Cause, Tri, all_of
 
 MIDDLEWARE = KindKey("traefik.io", "Middleware")
 TLS_OPTION = KindKey("traefik.io", "TLSOption")
@@ -29,6 +30,7 @@ SERVERS_TRANSPORT = KindKey("traefik.io", "ServersTransport")
 ROUTER = "traefik.ingress.kubernetes.io/router."
 SERVICE_PREFIX = "traefik.ingress.kubernetes.io/service."
 _MAX_CHAIN = 20
+_MAJOR = re.compile(r"3(\.|$)")
 _REQUIRED = ("RequireAndVerifyClientCert",)
 _OPTIONAL = ("VerifyClientCertIfGiven", "RequestClientCert", "RequireAnyClientCert")
 
@@ -57,6 +59,7 @@ class RouterVerdict:
     causes: tuple[Cause, ...]
     evidence: tuple[str, ...]
     port: int | None
+    hsts: Tri = Tri.UNKNOWN
 
 
 class Traefik:
@@ -79,7 +82,7 @@ class Traefik:
             tls=found.tls,
             client_authentication=found.client_authentication,
             backend=backend,
-            hsts=Tri.UNKNOWN,
+            hsts=found.hsts,
             causes=causes,
             evidence=found.evidence,
             port=found.port,
@@ -119,16 +122,40 @@ class Traefik:
     ) -> tuple[Plaintext, tuple[Cause, ...], tuple[str, ...]]:
         if not plain:
             return Plaintext.CLOSED, (cause("entry.traefik.router-tls"),), ()
-        serving = [entry for entry in plain if not entry.redirects]
+        serving = [entry for entry in plain if entry.redirects is not Tri.YES]
         if not serving:
             return Plaintext.REDIRECTED, (cause("entry.traefik.entry-redirects", entry=plain[0].name),), ()
-        redirects, evidence = self._middlewares_redirect(router.middlewares)
+        unsure = [entry for entry in serving if entry.redirects is Tri.UNKNOWN]
+        if len(unsure) == len(serving):
+            code = "indeterminate.entry.traefik.redirect-priority"
+            return Plaintext.INDETERMINATE, (cause(code, entry=unsure[0].name),), ()
+        redirects, evidence = self._all_redirect(serving, router)
         if redirects is Tri.YES:
             return Plaintext.REDIRECTED, (cause("entry.traefik.middleware-redirects"),), evidence
         if redirects is Tri.UNKNOWN:
             unknown = (cause("indeterminate.entry.traefik.middleware-unknown"),)
             return Plaintext.INDETERMINATE, unknown, evidence
         return Plaintext.OPEN, (cause("entry.traefik.plain-entry", entry=serving[0].name),), evidence
+
+    def _all_redirect(self, serving: Sequence[TraefikEntry], router: Router) -> tuple[Tri, tuple[str, ...]]:
+        """Whether each plain entry point has a middleware, its own or the router's, that redirects."""
+        found = [
+            self._middlewares_redirect([*map(_crd_name, entry.middlewares), *router.middlewares])
+            for entry in serving
+            if entry.redirects is Tri.NO
+        ]
+        return all_of(answer for answer, _ in found), tuple(
+            dict.fromkeys(e for _, read in found for e in read)
+        )
+
+    def _hsts(self, names: Names) -> Tri:
+        """Whether a middleware adds Strict-Transport-Security; chains are not followed, so no is never said."""
+        for name in names:
+            obj = self.named(MIDDLEWARE, name)
+            seconds = mapping_at(obj.spec, "headers").get("stsSeconds") if obj else None
+            if isinstance(seconds, int) and seconds > 0:
+                return Tri.YES
+        return Tri.UNKNOWN if names else Tri.NO
 
     def _result(
         self,
@@ -140,9 +167,8 @@ class Traefik:
         evidence: tuple[str, ...] = (),
     ) -> RouterVerdict:
         if not secured and not router.secured:
-            return RouterVerdict(
-                plaintext, None, ClientAuthentication.NONE, causes, (*evidence, *self.static.evidence), port
-            )
+            read = (*evidence, *self.static.evidence)
+            return RouterVerdict(plaintext, None, ClientAuthentication.NONE, causes, read, port, Tri.NO)
         options = router.options
         inherited = next((e.options for e in secured or () if e.options), None)
         if options is None and not router.secured and inherited:
@@ -152,10 +178,22 @@ class Traefik:
         if not known:
             causes = (*causes, cause("indeterminate.entry.traefik.tls-options"))
         minimum = text_at(option.spec, "minVersion") if option else None
+        version = version_of(minimum) if minimum else self._default_minimum if known else None
+        if version is None and known:
+            causes = (*causes, cause("indeterminate.entry.default-version"))
         certificate = router.certificate or DEFAULT_CERTIFICATE
-        tls = EntryTls(TlsMode.TERMINATE, version_of(minimum) if minimum else None, certificate)
+        ciphers = (
+            ", ".join(c for c in list_at(option.spec, "cipherSuites") if isinstance(c, str)) if option else ""
+        )
+        tls = EntryTls(TlsMode.TERMINATE, version, certificate, ciphers or None)
         read = (*evidence, *self.static.evidence, *((option.evidence_id,) if option else ()))
-        return RouterVerdict(plaintext, tls, client, causes, read, port)
+        middlewares = [*(_crd_name(m) for e in secured or () for m in e.middlewares), *router.middlewares]
+        return RouterVerdict(plaintext, tls, client, causes, read, port, self._hsts(middlewares))
+
+    @property
+    def _default_minimum(self) -> str | None:
+        """Traefik 3 sets TLS 1.2 itself (pkg/tls/tlsmanager.go, DefaultTLSOptions); of 2 it depends on the patch release."""
+        return "1.2" if _MAJOR.match(self.static.version) else None
 
     def _middlewares_redirect(self, names: Names, depth: int = 0) -> tuple[Tri, tuple[str, ...]]:
         """Whether one of the middlewares sends plain requests to HTTPS, chains included."""

@@ -18,6 +18,7 @@ from auditor.encryption.entry_reasons import cause
 from auditor.inventory.services import Backend
 from auditor.model.kinds import SERVICE, KindKey
 from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
+from auditor.model.verdict import Tri, all_of
 
 INGRESS_ROUTE = KindKey("traefik.io", "IngressRoute")
 INGRESS_ROUTE_TCP = KindKey("traefik.io", "IngressRouteTCP")
@@ -150,6 +151,7 @@ def _row(obj: KubeObject, host: str, found: _Host) -> EntryPoint:
         tls=worst.tls or next((v.tls for v in found.verdicts if v.tls), None),
         client_authentication=worst.client_authentication,
         backend=weakest_hop(found.hops),
+        hsts=all_of(verdict.hsts for verdict in found.verdicts if verdict.tls) if worst.tls else Tri.NO,
         causes=worst.causes,
         evidence=tuple(dict.fromkeys((obj.evidence_id, *(e for v in found.verdicts for e in v.evidence)))),
         destinations=tuple(dict.fromkeys(found.destinations)),

@@ -10,8 +10,11 @@ from auditor.encryption.entry.sources import Program, Sources
 from auditor.inventory.selectors import SelectorError, from_labels
 from auditor.model.kinds import SERVICE
 from auditor.model.objects import KubeObject, mapping_at, mappings_at
+from auditor.model.verdict import Tri
 
 _INTERNAL = "traefik"
+_LONG_PRIORITY = 15
+"""Digits. A router's own priority is the length of its rule; Traefik's default for redirections is close to 2^63."""
 _PORT = re.compile(r":(\d{1,5})(?:/(\w+))?$")
 
 
@@ -19,15 +22,17 @@ _PORT = re.compile(r":(\d{1,5})(?:/(\w+))?$")
 class TraefikEntry:
     """An entry point of the static configuration. `port` is Traefik's own, `outside` the Service's (None: not known).
 
-    `secured`: routers on it get TLS unless they bring their own. `redirects`: plain requests are sent to HTTPS.
+    `secured`: routers on it get TLS unless they bring their own. `redirects`: plain requests are sent to HTTPS; unknown
+    where the redirection has a priority of its own, which a router may beat. `middlewares` come before any router's.
     """
 
     name: str
     port: int | None
     outside: int | None
     secured: bool
-    redirects: bool
+    redirects: Tri
     options: str | None
+    middlewares: tuple[str, ...] = ()
 
 
 class TraefikStatic:
@@ -79,16 +84,24 @@ class TraefikStatic:
             secured=secured,
             redirects=self._redirects(name),
             options=self.flags.get(f"{prefix}.options"),
+            middlewares=_names(self.flags.get(f"entrypoints.{name}.http.middlewares", "")),
         )
 
     def is_published(self, entry: TraefikEntry) -> bool:
         """Whether a Service leads to the entry point; where none is known for any, all are taken to be reachable."""
         return entry.outside is not None or not self._outside
 
-    def _redirects(self, name: str) -> bool:
-        to = self.flags.get(f"entrypoints.{name}.http.redirections.entrypoint.to")
-        scheme = self.flags.get(f"entrypoints.{name}.http.redirections.entrypoint.scheme", "https")
-        return bool(to) and scheme.lower() == "https"
+    def _redirects(self, name: str) -> Tri:
+        prefix = f"entrypoints.{name}.http.redirections.entrypoint."
+        if not self.flags.get(f"{prefix}to") or self.flags.get(f"{prefix}scheme", "https").lower() != "https":
+            return Tri.NO
+        priority = self.flags.get(f"{prefix}priority", "")
+        return Tri.YES if not priority or len(priority) > _LONG_PRIORITY else Tri.UNKNOWN
+
+    @property
+    def version(self) -> str:
+        """The release of the only Traefik that is known, `""` where its image doesn't say."""
+        return self._programs[0].version if self.known else ""
 
     def _flag(self, name: str, setting: str) -> bool:
         return parse_bool(self.flags.get(f"entrypoints.{name}.{setting}")) is True
@@ -120,6 +133,10 @@ class TraefikStatic:
 
 def _settings(program: Program) -> dict[str, str]:
     return {name: value for name, value in program.flags.items() if name.startswith("entrypoints.")}
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 def _below(flags: Mapping[str, str], prefix: str) -> list[str]:
