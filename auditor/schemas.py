@@ -7,17 +7,21 @@ from pydantic.json_schema import JsonSchemaMode
 
 from auditor.collect.snapshot_file import SnapshotFile
 from auditor.model.certificates_result import CertificatesResult
+from auditor.model.comparison import Comparison
 from auditor.model.connectivity_result import ChangesResult, ConnectivityResult, ExposureResult, QueryResult
 from auditor.model.control import Control, Framework
 from auditor.model.encryption_result import EncryptionResult
 from auditor.model.entrypoints_result import EntryPointsResult
 from auditor.model.preflight_result import PreflightResult
 from auditor.model.result import AuditResult
+from auditor.model.run_config import RunConfig
+from auditor.model.run_record import RunRecord
 from auditor.model.scope import Scope
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "certificates": CertificatesResult,
     "changes": ChangesResult,
+    "comparison": Comparison,
     "connectivity": ConnectivityResult,
     "control": Control,
     "encryption": EncryptionResult,
@@ -27,6 +31,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "preflight": PreflightResult,
     "query": QueryResult,
     "results": AuditResult,
+    "run": RunConfig,
+    "run-record": RunRecord,
     "scope": Scope,
     "snapshot": SnapshotFile,
 }

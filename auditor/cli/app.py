@@ -12,6 +12,7 @@ from auditor.cli import (
     connectivity_command,
     encryption_command,
     live_commands,
+    run_commands,
 )
 
 EPILOGUE = """
@@ -49,6 +50,7 @@ audit_command.register(app)
 connectivity_command.register(app)
 encryption_command.register(app)
 live_commands.register(app)
+run_commands.register(app)
 catalogue_commands.register(app)
 
 
