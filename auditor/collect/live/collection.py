@@ -106,6 +106,9 @@ def collect_into(
     return run.result(connection, now)
 
 
+_UNVERIFIED = "the API server's certificate was not verified"
+
+
 @dataclass(slots=True)
 class _Run:
     requester: Requester
@@ -229,6 +232,10 @@ class _Run:
     def result(self, connection: Connection, now: datetime) -> CollectionRecord:
         """The records, sorted."""
         identity = ClusterIdentity(connection.cluster_name, self.uid or self._asked_uid())
+        by = connection.user
+        if not connection.verified:
+            self.notes.append(f"{_UNVERIFIED}: whoever is in between could have changed what was collected")
+            by = f"{by or 'unknown'}; {_UNVERIFIED}"
         claims, gaps = claims_of_requests(self.requests), gaps_of_requests(self.requests)
         outline = Snapshot(
             objects=(),
@@ -236,7 +243,7 @@ class _Run:
             gaps={gap.key: gap for gap in sorted(gaps, key=lambda gap: gap.key)},
             cluster=identity,
             collected_at=now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            collected_by=connection.user,
+            collected_by=by,
             redactions=tuple(sorted(set(self.redactions), key=lambda r: (r.object, r.reason, r.fields))),
         )
         sent = self.requester.sent

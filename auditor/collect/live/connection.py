@@ -2,8 +2,13 @@
 
 import importlib
 import json
-from collections.abc import Mapping
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -18,7 +23,7 @@ _REVIEWS = {
 }
 """The only things that are ever posted: questions about oneself, which nothing stores."""
 
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 10.0, 60.0
+_CONNECT_TIMEOUT, _READ_TIMEOUT, _ANSWER_TIMEOUT = 10.0, 60.0, 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,14 @@ class Response:
 
 
 class ConnectionFailure(Exception):
-    """No whole answer came: refused, cut, timed out, not trusted. The message is one line."""
+    """No whole answer came: refused, cut, timed out, not trusted. The message is one line.
+
+    `lasting` when asking again can't help.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class Connection(Protocol):
@@ -44,6 +56,10 @@ class Connection(Protocol):
     @property
     def user(self) -> str | None:
         """Who asks, as the configuration says."""
+
+    @property
+    def verified(self) -> bool:
+        """Whether it is known who answers: the server's certificate is checked, or the server is this machine."""
 
     def get(self, path: str, query: Mapping[str, str], accept: str) -> Response:
         """One GET, no retries. Raises ConnectionFailure."""
@@ -58,7 +74,8 @@ class Connection(Protocol):
 class KubernetesConnection:
     """A connection as kubeconfig or the pod's service account describe it: exec plugins, OIDC, proxies, private CAs.
 
-    `read_timeout` is the longest silence within an answer, in seconds.
+    `read_timeout` is the longest silence within an answer, `answer_timeout` the longest that a whole answer may take,
+    in seconds.
     """
 
     def __init__(
@@ -68,27 +85,42 @@ class KubernetesConnection:
         context: str | None = None,
         in_cluster: bool = False,
         read_timeout: float = _READ_TIMEOUT,
+        answer_timeout: float = _ANSWER_TIMEOUT,
     ) -> None:
         self._kubeconfig, self._context, self._in_cluster = kubeconfig, context, in_cluster
-        self._read_timeout = read_timeout
+        self._read_timeout, self._answer_timeout = read_timeout, answer_timeout
         self._client: Any = None
         self.cluster_name: str | None = None
         self.user: str | None = None
         self.renew()
 
+    @property
+    def verified(self) -> bool:
+        """Whether it is known who answers."""
+        host = self._client.configuration.host
+        if host.startswith("https://"):
+            return bool(self._client.configuration.verify_ssl)
+        return _LOOPBACK.match(host) is not None
+
     def renew(self) -> None:
         """Raises UserError when there is no usable configuration."""
         config: Any = importlib.import_module("kubernetes.config")
+        name = "the pod's service account" if self._in_cluster else self._kubeconfig or "kubeconfig"
         try:
             self._client = (
                 self._in_cluster_client(config) if self._in_cluster else self._kubeconfig_client(config)
             )
+        except UserError:
+            raise
         except config.ConfigException as error:
-            hint = "; name one with --kubeconfig, or give a SOURCE" if self._kubeconfig is None else ""
-            told = " ".join(str(error).split()).rstrip(".")
-            raise UserError(f"{self._kubeconfig or 'kubeconfig'}: {told}{hint}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self._kubeconfig or 'kubeconfig'}: can't be used: {error}") from None
+            hint = (
+                ""
+                if self._in_cluster or self._kubeconfig
+                else "; name one with --kubeconfig, or give a SOURCE"
+            )
+            raise UserError(f"{name}: {_one_line(error).rstrip('.')}{hint}") from None
+        except Exception as error:  # what issuers, proxies and plugins make of it has no common type
+            raise UserError(f"{name}: can't be used: {_one_line(error)}") from None
 
     def _kubeconfig_client(self, config: Any) -> Any:
         contexts, active = config.list_kube_config_contexts(config_file=self._kubeconfig)
@@ -98,9 +130,15 @@ class KubernetesConnection:
             raise UserError(f"--context: expected one of {known} (got {self._context!r})")
         self.cluster_name = chosen["name"]
         self.user = chosen["context"].get("user")
-        return config.new_client_from_config(
-            config_file=self._kubeconfig, context=chosen["name"], persist_config=False
-        )
+        with _root_log() as told:
+            client = config.new_client_from_config(
+                config_file=self._kubeconfig, context=chosen["name"], persist_config=False
+            )
+        settings = client.configuration
+        if told and not settings.auth_settings() and not settings.cert_file:
+            # The client only logs why a credential plugin failed, and goes on as nobody.
+            raise UserError(f"no credentials for user {self.user!r}: {_one_line(told[0])}")
+        return client
 
     def _in_cluster_client(self, config: Any) -> Any:
         client: Any = importlib.import_module("kubernetes.client")
@@ -119,21 +157,30 @@ class KubernetesConnection:
         return self._send("POST", path, "application/json", json.dumps(review).encode())
 
     def _send(self, method: str, path: str, accept: str, body: bytes | None) -> Response:
+        headers = self._headers(accept, body is not None)
+        client = self._client
+        return _within(self._answer_timeout, lambda: self._exchange(client, method, path, headers, body))
+
+    def _exchange(
+        self, client: Any, method: str, path: str, headers: dict[str, str], body: bytes | None
+    ) -> Response:
         import urllib3
 
-        timeout = urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=self._read_timeout)
         try:
-            answer = self._client.rest_client.pool_manager.request(
+            answer = client.rest_client.pool_manager.request(
                 method,
-                self._client.configuration.host + path,
+                client.configuration.host + path,
                 body=body,
-                headers=self._headers(accept, body is not None),
+                headers=headers,
                 preload_content=False,
-                timeout=timeout,
+                timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=self._read_timeout),
                 retries=False,
                 redirect=False,
             )
             return Response(answer.status, _headers(answer.headers), _body(answer))
+        except urllib3.exceptions.SSLError as error:
+            lasting = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            raise ConnectionFailure(_one_line(error), lasting=lasting) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ConnectionFailure(_one_line(error)) from None
 
@@ -143,10 +190,51 @@ class KubernetesConnection:
 
     def _credentials(self) -> dict[str, str]:
         """The authorization header; asking for it refreshes what the configuration knows how to refresh."""
-        settings = self._client.configuration.auth_settings().values()
+        try:
+            settings = self._client.configuration.auth_settings().values()
+        except Exception as error:
+            raise ConnectionFailure(f"the credentials can't be renewed: {_one_line(error)}") from None
         return {
             entry["key"]: entry["value"] for entry in settings if entry["in"] == "header" and entry["value"]
         }
+
+
+_LOOPBACK = re.compile(r"http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:|/|$)")
+_ADDRESS = re.compile(r"<?[\w.]+ object at 0x[0-9a-f]+>?(: )?|[\w.]+\(host=[^)]*\): ")
+"""What urllib3 puts before its messages: objects by their address, which changes from run to run."""
+
+
+def _within(seconds: float, exchange: Callable[[], Response]) -> Response:
+    """The answer, if it is there in time. A server that drips bytes keeps each single read from timing out."""
+    box: SimpleQueue[Response | BaseException] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            box.put(exchange())
+        except BaseException as error:
+            box.put(error)
+
+    Thread(target=work, daemon=True, name="request").start()
+    try:
+        found = box.get(timeout=seconds)
+    except Empty:
+        raise ConnectionFailure(f"no whole answer within {seconds:g} s") from None
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
+@contextmanager
+def _root_log() -> Iterator[list[str]]:
+    """Catches what the client library logs, which would go to standard error otherwise."""
+    told: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    try:
+        yield told
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _headers(headers: Any) -> dict[str, str]:
@@ -168,6 +256,7 @@ def _body(answer: Any) -> bytes:
     return b"".join(parts)
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:300]
+def _one_line(error: Exception | str) -> str:
+    first = error.args[0] if isinstance(error, Exception) and error.args else error
+    text = _ADDRESS.sub("", " ".join((first if isinstance(first, str) else str(error)).split()))
+    return text[:300] or type(error).__name__

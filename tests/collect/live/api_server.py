@@ -224,7 +224,7 @@ class Handler(BaseHTTPRequestHandler):
         length: int | None = None,
         **headers: str,
     ) -> None:
-        self.send_response(code)
+        self.send_response_only(code)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data) if length is None else length))
         for name, value in headers.items():

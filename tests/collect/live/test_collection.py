@@ -137,6 +137,11 @@ MENDED: list[tuple[str, list[Fault | None], list[float]]] = [
     ("too many requests", [status(429, Retry_After="7")], [7.0]),
     ("a wait longer than bearable", [status(429, Retry_After="86400")], [30.0]),
     ("a wait that is no number", [status(429, Retry_After="soon")], [0.5]),
+    (
+        "a wait until a date",
+        [status(503, Retry_After="Wed, 30 Sep 2026 02:00:09 GMT", Date="Wed, 30 Sep 2026 02:00:00 GMT")],
+        [9.0],
+    ),
     ("a list that expires", [None, status(410, "expired")], []),
 ]
 
@@ -173,7 +178,7 @@ LASTING: list[tuple[str, list[Fault | None], Completeness, str]] = [
         Completeness.PARTIAL,
         "500: conversion webhook failed (asked 5 times)",
     ),
-    ("cut each time", [cut_in_the_middle] * 9, Completeness.PARTIAL, "asked 5 times"),
+    ("cut each time", [cut_in_the_middle] * 9, Completeness.PARTIAL, "asked 7 times"),
     (
         "a web page each time",
         [web_page] * 9,
@@ -373,7 +378,7 @@ def test_a_server_that_goes_away_is_not_waited_for_at_every_kind(cluster: Cluste
         cluster.server.faults[f"{root}/{known.plural}"] = [reset] * 9
     found = cluster.collect(kinds=[known.key for known in every if not known.by_name])
     assert {state(found, known.key) for known in every if not known.by_name} == {Completeness.PARTIAL}
-    assert len(cluster.slept) == 3 * 4
+    assert len(cluster.slept) == 2 * 6
 
 
 def test_a_bundle_of_what_was_collected_reads_as_the_same_snapshot(cluster: Cluster, tmp_path: Path) -> None:
