@@ -110,6 +110,8 @@ class KubernetesConnection:
             self._client = (
                 self._in_cluster_client(config) if self._in_cluster else self._kubeconfig_client(config)
             )
+            if not self.verified:
+                _without_warnings()
         except UserError:
             raise
         except config.ConfigException as error:
@@ -181,6 +183,8 @@ class KubernetesConnection:
         except urllib3.exceptions.SSLError as error:
             lasting = "CERTIFICATE_VERIFY_FAILED" in str(error)
             raise ConnectionFailure(_one_line(error), lasting=lasting) from None
+        except urllib3.exceptions.ProxyError as error:
+            raise ConnectionFailure(f"{_one_line(error)}: {_one_line(error.original_error)}") from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ConnectionFailure(_one_line(error)) from None
 
@@ -235,6 +239,13 @@ def _root_log() -> Iterator[list[str]]:
         yield told
     finally:
         logging.getLogger().removeHandler(handler)
+
+
+def _without_warnings() -> None:
+    """urllib3 would warn on standard error at each request; that the server isn't verified is told once, and recorded."""
+    import urllib3
+
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 def _headers(headers: Any) -> dict[str, str]:
