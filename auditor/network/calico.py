@@ -39,6 +39,7 @@ from auditor.network.reasons import cause
 from auditor.network.representation import (
     Action,
     CompiledLayer,
+    CompiledObject,
     CompiledPolicy,
     Directed,
     Direction,
@@ -94,23 +95,34 @@ class _Compiler:
         self._parsed = _parse(cluster)
         self._labels = CalicoLabels(cluster, universe)
         services = Services(cluster, universe.endpoints)
-        protocols = set(named_protocols(_all_rules(self._parsed)))
+        protocols = frozenset(named_protocols(_all_rules(self._parsed)))
         self._matches = CalicoMatches(universe, self._labels, services, protocols)
+        around = (NETWORK_SET, GLOBAL_NETWORK_SET, HOST_ENDPOINT, PROFILE)
+        self._context = (LAYER, protocols, *(obj for kind in around for obj in cluster.all(kind)))
+        """What the meaning of a policy depends on beside its own text and its tier."""
 
     def compile(self, kinds: tuple[KindKey, ...]) -> CompiledLayer:
         parsed = self._parsed
-        ordinary = [policy for policy in parsed.policies if not policy.outside]
-        policies = [self._policy(policy) for policy in ordinary]
+        compiled_objects = [self._object(policy) for policy in parsed.policies]
+        policies = [policy for found in compiled_objects for policy in found.policies]
         policies += [compiled for profile in parsed.profiles for compiled in self._profile(profile)]
         return CompiledLayer(
             name=LAYER,
             policies=tuple(policies),
             tiers=tuple(_tier(tier) for _, tier in sorted(parsed.tiers.items()) if tier.obj is not None),
             problems=tuple(sorted({*parsed.problems, *self._set_problems()})),
-            entries=tuple(self._entries()),
+            entries=(*(e for found in compiled_objects for e in found.entries), *self._staged()),
             kinds=kinds,
             protocols=ICMP_PROTOCOLS if policies else (),
         )
+
+    def _object(self, policy: CalicoPolicy) -> CompiledObject:
+        context = (self._context, self._parsed.tiers.get(policy.tier))
+        return self._universe.remember(policy.obj, context, lambda: self._compile_object(policy))
+
+    def _compile_object(self, policy: CalicoPolicy) -> CompiledObject:
+        policies = () if policy.outside else (self._policy(policy),)
+        return CompiledObject(policies, (self._entry(policy),))
 
     def _policy(self, policy: CalicoPolicy) -> CompiledPolicy:
         tier = self._parsed.tiers.get(policy.tier)
@@ -173,13 +185,14 @@ class _Compiler:
         for entry in self._labels.network_sets:
             yield from (_problem(entry.obj, refused) for refused in entry.problems)
 
-    def _entries(self) -> Iterator[PolicyEntry]:
-        for policy in self._parsed.policies:
-            inert = cause("inert.host-endpoint") if policy.outside else None
-            selected = 0 if inert else self._labels.select_pods(policy.subjects).must
-            rules = ((Direction.INGRESS, policy.ingress), (Direction.EGRESS, policy.egress))
-            directions = tuple(direction for direction, listed in rules if listed is not None)
-            yield PolicyEntry(str(policy.obj.id), LAYER, policy.obj.evidence_id, selected, directions, inert)
+    def _entry(self, policy: CalicoPolicy) -> PolicyEntry:
+        inert = cause("inert.host-endpoint") if policy.outside else None
+        selected = 0 if inert else self._labels.select_pods(policy.subjects).must
+        rules = ((Direction.INGRESS, policy.ingress), (Direction.EGRESS, policy.egress))
+        directions = tuple(direction for direction, listed in rules if listed is not None)
+        return PolicyEntry(str(policy.obj.id), LAYER, policy.obj.evidence_id, selected, directions, inert)
+
+    def _staged(self) -> Iterator[PolicyEntry]:
         for obj in (obj for kind in STAGED for obj in self._cluster.all(kind)):
             yield PolicyEntry(str(obj.id), LAYER, obj.evidence_id, 0, (), cause("inert.staged"))
 

@@ -69,6 +69,10 @@ class Cells:
         """Only the cells of some peers."""
         return Cells((mask, both) for mask, own in self.parts if (both := own & peers))
 
+    def without(self, peers: int) -> "Cells":
+        """The cells of all peers but some."""
+        return Cells((mask, left) for mask, own in self.parts if (left := own & ~peers))
+
     def at(self, position: int) -> int:
         """The port mask of one peer."""
         found = 0

@@ -7,6 +7,7 @@ under `specs`; one that Cilium refuses anywhere is refused whole.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from auditor.inventory.cluster import Cluster
@@ -25,6 +26,7 @@ from auditor.network.representation import (
     KUBERNETES_POLICY_ORDER,
     Action,
     CompiledLayer,
+    CompiledObject,
     CompiledPolicy,
     Directed,
     Direction,
@@ -71,60 +73,56 @@ class _Compiler:
         self._config = CiliumConfig.of(cluster)
         self._labels = CiliumLabels(cluster, universe, self._config)
         self._rules = CiliumRules(cluster, universe, self._labels, self._config)
-        self._policies: list[CompiledPolicy] = []
-        self._problems: list[PolicyProblem] = []
-        self._entries: list[PolicyEntry] = []
 
     def compile(self, kinds: tuple[KindKey, ...]) -> CompiledLayer:
-        for obj in (obj for kind in (NETWORK_POLICY, CLUSTERWIDE_POLICY) for obj in self._cluster.all(kind)):
-            self._object(obj)
+        context = (LAYER, self._config, *self._cluster.all(CIDR_GROUP))
+        compiled = [
+            self._universe.remember(obj, context, partial(self._object, obj))
+            for kind in (NETWORK_POLICY, CLUSTERWIDE_POLICY)
+            for obj in self._cluster.all(kind)
+        ]
+        policies = [policy for found in compiled for policy in found.policies]
         if self._config.enforcement == "always":
-            self._isolate_all()
+            policies.append(self._isolate_all())
         return CompiledLayer(
             name=LAYER,
-            policies=tuple(self._policies),
-            problems=tuple(sorted(set(self._problems))),
-            entries=tuple(self._entries),
+            policies=tuple(policies),
+            problems=tuple(sorted({problem for found in compiled for problem in found.problems})),
+            entries=tuple(entry for found in compiled for entry in found.entries),
             kinds=kinds,
-            protocols=ICMP_PROTOCOLS if self._policies else (),
+            protocols=ICMP_PROTOCOLS if policies else (),
         )
 
-    def _isolate_all(self) -> None:
+    def _isolate_all(self) -> CompiledPolicy:
         """Enforcement mode `always`: a pod that no policy selects is isolated all the same (connectivity.md 20)."""
         directions = {direction: Directed(self._universe.pods, ()) for direction in BOTH}
         config = self._config
         place = (_ALLOWS, "enable-policy", "")
-        self._policies.append(
-            CompiledPolicy(config.object, config.evidence_id, LAYER, DEFAULT_TIER, place, directions)
-        )
+        return CompiledPolicy(config.object, config.evidence_id, LAYER, DEFAULT_TIER, place, directions)
 
-    def _object(self, obj: KubeObject) -> None:
+    def _object(self, obj: KubeObject) -> CompiledObject:
         self._rules.dangling.clear()
         selected, directions, hosts = 0, set[Direction](), False
+        policies: list[CompiledPolicy] = []
+        problems: list[PolicyProblem] = []
         try:
             for where, spec in _specs(obj):
                 if spec.get("nodeSelector") is not None and spec.get("endpointSelector") is None:
                     hosts = True
-                    self._report(obj, _host_policy(where, obj))
+                    problems.append(_problem(obj, _host_policy(where, obj)))
                     continue
                 rules = self._read(obj, spec, where)
                 selected |= rules.subjects.must
                 directions |= {d for d in BOTH if rules.isolates[d] or rules.denies[d] or rules.allows[d]}
-                self._policies.extend(self._compiled(obj, rules))
+                policies.extend(self._compiled(obj, rules))
         except FieldProblem as problem:
-            self._report(obj, problem)
-            self._policies = [p for p in self._policies if p.object != str(obj.id)]
-            self._policies.extend(self._doubtful(obj, problem))
-        for reference in self._rules.dangling:
-            self._report(obj, reference)
+            problems.append(_problem(obj, problem))
+            policies = list(self._doubtful(obj, problem))
+        problems += [_problem(obj, reference) for reference in self._rules.dangling]
         inert = cause("inert.host-policy") if hosts and not directions else None
         listed = tuple(direction for direction in BOTH if direction in directions)
-        self._entries.append(PolicyEntry(str(obj.id), LAYER, obj.evidence_id, selected, listed, inert))
-
-    def _report(self, obj: KubeObject, problem: FieldProblem) -> None:
-        self._problems.append(
-            PolicyProblem(str(obj.id), problem.field, problem.expected, problem.code, obj.evidence_id)
-        )
+        entry = PolicyEntry(str(obj.id), LAYER, obj.evidence_id, selected, listed, inert)
+        return CompiledObject(tuple(policies), (entry,), tuple(problems))
 
     def _read(self, obj: KubeObject, spec: JsonObject, where: str) -> _RuleSet:
         if spec.get("endpointSelector") is None:
@@ -199,6 +197,10 @@ class _Compiler:
         except FieldProblem:
             return self._universe.namespace(obj.namespace) if obj.namespace else self._universe.pods
         return found
+
+
+def _problem(obj: KubeObject, problem: FieldProblem) -> PolicyProblem:
+    return PolicyProblem(str(obj.id), problem.field, problem.expected, problem.code, obj.evidence_id)
 
 
 def _specs(obj: KubeObject) -> Iterator[tuple[str, JsonObject]]:

@@ -23,6 +23,7 @@ from auditor.network.representation import (
     BOTH,
     Action,
     CompiledLayer,
+    CompiledObject,
     CompiledPolicy,
     Directed,
     Direction,
@@ -61,17 +62,25 @@ class ClusterPolicyLayer:
         """The one kind."""
         return (self.kind,)
 
+    @property
+    def reads(self) -> tuple[KindKey, ...]:
+        """All three kinds: what stands beside a baseline policy decides about its order."""
+        return (ADMIN_POLICY.kind, BASELINE_POLICY.kind, CLUSTER_POLICY.kind)
+
     def compile(self, cluster: Cluster, universe: Universe) -> CompiledLayer:
         """Compile every object of the kind; invalid ones make what they could change unsure."""
         crowded = _with_unordered_baseline(cluster)
-        compiled = [_Compiler(self, obj, universe, crowded).compile() for obj in cluster.all(self.kind)]
-        policies = tuple(policy for policy, _, _ in compiled)
-        problems = [problem for _, _, found in compiled for problem in found]
+        compiled = [
+            universe.remember(obj, (self.name, crowded), _Compiler(self, obj, universe, crowded).compile)
+            for obj in cluster.all(self.kind)
+        ]
+        policies = tuple(policy for found in compiled for policy in found.policies)
+        problems = [problem for found in compiled for problem in found.problems]
         return CompiledLayer(
             name=self.name,
             policies=policies,
             problems=tuple(sorted([*problems, *_equal_priorities(policies)])),
-            entries=tuple(entry for _, entry, _ in compiled),
+            entries=tuple(entry for found in compiled for entry in found.entries),
             kinds=self.kinds,
         )
 
@@ -115,7 +124,7 @@ class _Compiler:
         self._problems: list[PolicyProblem] = []
         self._broken: Cause | None = None
 
-    def compile(self) -> tuple[CompiledPolicy, PolicyEntry, list[PolicyProblem]]:
+    def compile(self) -> CompiledObject:
         """The compiled policy, its entry, and what is wrong with it."""
         spec = self._object.spec
         tier, order = self._place(spec)
@@ -138,7 +147,7 @@ class _Compiler:
         entry = PolicyEntry(
             policy.object, self._layer.name, policy.evidence_id, subjects.any, tuple(directions)
         )
-        return policy, entry, self._problems
+        return CompiledObject((policy,), (entry,), tuple(self._problems))
 
     def _report(self, problem: FieldProblem) -> None:
         found = PolicyProblem(

@@ -11,7 +11,8 @@ from auditor.network.bits import from_members, members
 from auditor.network.cells import NONE, Cells, Part
 from auditor.network.judgement import Basis, Judge, Verdicts
 from auditor.network.pairs import Column
-from auditor.network.representation import Direction
+from auditor.network.representation import Bits, Direction
+from auditor.network.translation import Translation
 
 
 @dataclass(slots=True)
@@ -20,12 +21,12 @@ class _Kind:
 
     rows: list[list[Part]]
     base: Cells
-    small: list[list[int]]
-    holes: list[list[int]]
+    small: dict[int, list[int]]
+    holes: dict[int, list[int]]
     known: dict[tuple[tuple[int, ...], tuple[int, ...]], Cells] = field(default_factory=dict)
 
     def key(self, position: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return tuple(self.small[position]), tuple(self.holes[position])
+        return tuple(self.small.get(position, ())), tuple(self.holes.get(position, ()))
 
     def column(self, position: int) -> Cells:
         key = self.key(position)
@@ -41,12 +42,8 @@ class _Kind:
 class Columns:
     """All subjects' verdicts in one direction, indexed by peer."""
 
-    def __init__(self, judge: Judge, direction: Direction, basis: Basis, size: int) -> None:
-        classes = judge.datapath.classes(direction)
-        verdicts = [
-            (from_members(positions), judge.of_class(key, positions[0], direction, basis))
-            for key, positions in classes.items()
-        ]
+    def __init__(self, verdicts: Sequence[tuple[Bits, Verdicts]], size: int) -> None:
+        """From disjoint sets of subjects with their verdicts, over `size` peers."""
         self._kinds = [_transpose(verdicts, index, size) for index in range(4)]
 
     def at(self, position: int) -> Column:
@@ -59,6 +56,48 @@ class Columns:
         return tuple(kind.key(position) for kind in self._kinds)
 
 
+class PatchedColumns:
+    """Columns in which some subjects' verdicts have been replaced by newer ones."""
+
+    def __init__(
+        self, base: "Columns | PatchedColumns", translation: Translation, newer: Columns, replaced: Bits
+    ) -> None:
+        self._base, self._translation, self._newer, self._replaced = base, translation, newer, replaced
+        self._known: dict[object, Column] = {}
+
+    def at(self, position: int) -> Column:
+        """As `Columns.at`."""
+        key = self.key(position)
+        found = self._known.get(key)
+        if found is None:
+            older = self._base.at(self._translation.cut.position(position))
+            kept = [self._translation.cells(cells).without(self._replaced) for cells in older]
+            newer = self._newer.at(position)
+            allowed, conditional, indeterminate, unenforced = (
+                part | more for part, more in zip(kept, newer, strict=True)
+            )
+            found = self._known[key] = (allowed, conditional, indeterminate, unenforced)
+        return found
+
+    def key(self, position: int) -> tuple[object, ...]:
+        """As `Columns.key`."""
+        return self._base.key(self._translation.cut.position(position)), self._newer.key(position)
+
+
+AnyColumns = Columns | PatchedColumns
+
+
+def columns_of(judge: Judge, direction: Direction, basis: Basis, size: int, among: Bits) -> Columns:
+    """The columns of the subjects in `among`, which holds whole classes."""
+    classes = judge.datapath.classes(direction)
+    verdicts = [
+        (from_members(positions), judge.of_class(key, positions[0], direction, basis))
+        for key, positions in classes.items()
+        if among >> positions[0] & 1
+    ]
+    return Columns(verdicts, size)
+
+
 def _transpose(verdicts: Sequence[tuple[int, Verdicts]], index: int, size: int) -> _Kind:
     by_peers: dict[int, dict[int, int]] = {}
     for subjects, verdict in verdicts:
@@ -67,16 +106,16 @@ def _transpose(verdicts: Sequence[tuple[int, Verdicts]], index: int, size: int) 
             row[mask] = row.get(mask, 0) | subjects
     rows: list[list[Part]] = []
     large: list[Part] = []
-    small: list[list[int]] = [[] for _ in range(size)]
-    holes: list[list[int]] = [[] for _ in range(size)]
+    small: dict[int, list[int]] = {}
+    holes: dict[int, list[int]] = {}
     everyone = (1 << size) - 1
     for number, (peers, masks) in enumerate(by_peers.items()):
         rows.append(list(masks.items()))
         if peers.bit_count() * 2 > size:
             large.extend(masks.items())
             for position in members(everyone & ~peers):
-                holes[position].append(number)
+                holes.setdefault(position, []).append(number)
         else:
             for position in members(peers):
-                small[position].append(number)
+                small.setdefault(position, []).append(number)
     return _Kind(rows, Cells.of(large) if large else NONE, small, holes)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
+from typing import Protocol
 
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
@@ -13,12 +14,12 @@ from auditor.network.address_reading import read_blocks
 from auditor.network.addresses import External
 from auditor.network.all_pairs import AllPairs
 from auditor.network.bits import from_members, members
-from auditor.network.columns import Columns
-from auditor.network.datapath import Datapath
+from auditor.network.columns import AnyColumns, columns_of
+from auditor.network.datapath import ClassKey, Datapath
 from auditor.network.decisions import Decider
 from auditor.network.enforcement import Enforcement, LayerEnforcement
 from auditor.network.isolation import judge_isolation
-from auditor.network.judgement import Basis, Judge
+from auditor.network.judgement import Basis, Judge, Verdicts
 from auditor.network.pairs import Column, Masks, exempt, group_peers, join_columns
 from auditor.network.ports import PortSet
 from auditor.network.reach import Because, Connection, Decision, Flows, Isolation, PolicyFacts
@@ -29,6 +30,23 @@ from auditor.network.universe import Peer, Universe
 
 READS: tuple[KindKey, ...] = (NAMESPACE, POD, NODE, *(kind for layer in LAYERS for kind in layer.kinds))
 """Every kind that reachability depends on."""
+
+
+class Kept(Protocol):
+    """What an earlier state of the same pods and nodes still holds after a change of policies (`recheck.py`)."""
+
+    universe: Universe
+    layers: tuple[CompiledLayer, ...]
+    enforcement: Enforcement
+    datapath: Datapath
+
+    def verdicts(self, key: ClassKey, member: int, direction: Direction, basis: Basis) -> Verdicts | None:
+        """A class's verdicts, None where the change touches it."""
+        ...
+
+    def columns(self, judge: Judge, direction: Direction, basis: Basis) -> AnyColumns:
+        """All subjects' verdicts by peer."""
+        ...
 
 
 class Connectivity:
@@ -43,45 +61,68 @@ class Connectivity:
         endpoints: Sequence[Endpoint],
         services: Services | None = None,
         externals: Sequence[tuple[str, Sequence[str]]] = (),
+        kept: "Kept | None" = None,
     ) -> None:
         self.cluster = cluster
         self.services = services
         self._endpoints = endpoints
         self._named = externals
-        self._columns: dict[tuple[Direction, Basis], Columns] = {}
+        self._kept = kept
+        self._columns: dict[tuple[Direction, Basis], AnyColumns] = {}
 
     # -- what there is ----------------------------------------------------------------------------------------------
 
     @cached_property
     def universe(self) -> Universe:
         """All peers as bits."""
+        if self._kept is not None:
+            return self._kept.universe
         return Universe(self.cluster, self._endpoints, self._named)
 
     @cached_property
-    def _compiled(self) -> tuple[CompiledLayer, ...]:
+    def layers(self) -> tuple[CompiledLayer, ...]:
+        """The policy systems, compiled."""
+        if self._kept is not None:
+            return self._kept.layers
         return tuple(layer.compile(self.cluster, self.universe) for layer in LAYERS)
 
     @cached_property
-    def _enforcement(self) -> Enforcement:
-        proxies = {layer.name: layer.data_plane for layer in self._compiled if layer.data_plane is not None}
+    def enforced_by(self) -> Enforcement:
+        """The enforcement of every layer, for each subject."""
+        if self._kept is not None:
+            return self._kept.enforcement
+        proxies = {layer.name: layer.data_plane for layer in self.layers if layer.data_plane is not None}
         return Enforcement(self.universe, [name for layer in LAYERS for name in layer.names], proxies)
 
     @cached_property
-    def _datapath(self) -> Datapath:
-        return Datapath(self._compiled, len(self.universe.peers), self._enforcement.marked)
+    def datapath(self) -> Datapath:
+        """The layers put together, and the classes of subjects."""
+        if self._kept is not None:
+            return self._kept.datapath
+        return Datapath(self.layers, len(self.universe.peers), self.enforced_by.marked)
 
     @cached_property
-    def _judge(self) -> Judge:
-        return Judge(self._datapath, self._enforcement, self.universe.everything)
+    def judge(self) -> Judge:
+        """The verdicts of classes."""
+        earlier = self._kept.verdicts if self._kept is not None else None
+        return Judge(self.datapath, self.enforced_by, self.universe.everything, earlier)
 
     @cached_property
     def _decider(self) -> Decider:
-        return Decider(self.universe, self._judge)
+        return Decider(self.universe, self.judge)
+
+    def changed(
+        self, cluster: Cluster, kept: Kept | None, endpoints: Sequence[Endpoint] | None = None
+    ) -> "Connectivity":
+        """The same over a cluster of which the policies changed; with other endpoints, where it makes others."""
+        if endpoints is None:
+            return Connectivity(cluster, self._endpoints, self.services, self._named, kept)
+        return Connectivity(cluster, endpoints, Services(cluster, endpoints), self._named, kept)
 
     @property
     def enforcement(self) -> tuple[LayerEnforcement, ...]:
         """For each layer whether something enforces it."""
-        return self._enforcement.report
+        return self.enforced_by.report
 
     @property
     def externals(self) -> tuple[External, ...]:
@@ -91,7 +132,7 @@ class Connectivity:
     @cached_property
     def policy_problems(self) -> tuple[PolicyProblem, ...]:
         """Invalid and unsupported policies; what they could change is indeterminate."""
-        return tuple(sorted(problem for layer in self._compiled for problem in layer.problems))
+        return tuple(sorted(problem for layer in self.layers for problem in layer.problems))
 
     @cached_property
     def policies(self) -> tuple[PolicyFacts, ...]:
@@ -105,7 +146,7 @@ class Connectivity:
                 evidence_id=entry.evidence_id,
                 inert=entry.inert,
             )
-            for layer in self._compiled
+            for layer in self.layers
             for entry in layer.entries
         )
         return tuple(sorted(facts, key=lambda fact: (fact.object, fact.layer)))
@@ -199,20 +240,20 @@ class Connectivity:
 
     def isolation(self, endpoint: Endpoint, direction: Direction | str) -> Isolation:
         """Whether what no rule mentions is denied."""
-        return judge_isolation(self.universe, self._judge, endpoint, Direction(direction))
+        return judge_isolation(self.universe, self.judge, endpoint, Direction(direction))
 
     def matrix(self, basis: Basis = Basis.ENFORCED) -> Iterator[tuple[list[Peer], Column]]:
         """All pairs: destinations that fare alike, with the cells of all sources by verdict.
 
         Without the exceptions for a pod itself and its own node, which `into` and `connection` apply pair by pair.
         """
-        outward = self._transposed(Direction.EGRESS, basis)
+        outward = self.transposed(Direction.EGRESS, basis)
         groups: dict[object, list[int]] = {}
         for position in range(len(self.universe.peers)):
-            key = (self._datapath.class_of(position, Direction.INGRESS), outward.key(position))
+            key = (self.datapath.class_of(position, Direction.INGRESS), outward.key(position))
             groups.setdefault(key, []).append(position)
         for positions in groups.values():
-            inward = self._judge.of(positions[0], Direction.INGRESS, basis)
+            inward = self.judge.of(positions[0], Direction.INGRESS, basis)
             column = join_columns(inward.parts, outward.at(positions[0]))
             yield [self.universe.peers[position] for position in positions], column
 
@@ -221,18 +262,23 @@ class Connectivity:
 
         `marks` are sets of peers that no group may mix with others.
         """
-        return AllPairs(self.universe, self._judge, self._enforcement, basis, marks)
+        return AllPairs(self.universe, self.judge, self.enforced_by, basis, marks)
 
     def ports(self, mask: int) -> PortSet:
         """The port set behind a mask of `matrix`."""
-        return self._datapath.table.ports(mask)
+        return self.datapath.table.ports(mask)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _transposed(self, direction: Direction, basis: Basis) -> Columns:
+    def transposed(self, direction: Direction, basis: Basis) -> AnyColumns:
+        """All subjects' verdicts in a direction, by peer."""
         found = self._columns.get((direction, basis))
         if found is None:
-            found = Columns(self._judge, direction, basis, len(self.universe.peers))
+            if self._kept is not None:
+                found = self._kept.columns(self.judge, direction, basis)
+            else:
+                size, everyone = len(self.universe.peers), self.universe.everything
+                found = columns_of(self.judge, direction, basis, size, everyone)
             self._columns[direction, basis] = found
         return found
 
@@ -242,7 +288,7 @@ class Connectivity:
         """The other ends of a peer, grouped by their masks. `direction` is that of the peer's own policies."""
         near = self.universe.own_node(position)
         column = exempt(
-            self._column(position, direction, basis), self._datapath.table.full, near.must, near.may
+            self._column(position, direction, basis), self.datapath.table.full, near.must, near.may
         )
         among = self.universe.everything
         if others is not None:
@@ -251,8 +297,8 @@ class Connectivity:
 
     def _column(self, position: int, direction: Direction, basis: Basis) -> Column:
         opposite = Direction.EGRESS if direction is Direction.INGRESS else Direction.INGRESS
-        own = self._judge.of(position, direction, basis).parts
-        return join_columns(own, self._transposed(opposite, basis).at(position))
+        own = self.judge.of(position, direction, basis).parts
+        return join_columns(own, self.transposed(opposite, basis).at(position))
 
     def _connection(self, source: int, destination: int, masks: Masks, basis: Basis) -> Connection:
         peers = self.universe.peers

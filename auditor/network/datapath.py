@@ -6,7 +6,7 @@ connectivity.md 35-37.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 
 from auditor.network.bits import members
 from auditor.network.cells import Cells
@@ -35,10 +35,34 @@ class Step:
     directed: Directed
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Earlier:
+    """A data path before a change, and the ids of the objects of which the compiled policies changed."""
+
+    datapath: "Datapath"
+    changed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Index:
+    """A number for each distinct set of subjects; for each peer the numbers of the sets that hold it; for each number the
+    steps that select the set."""
+
+    numbers: Mapping[Bits, int]
+    keys: list[ClassKey]
+    steps: Mapping[int, list[Step]]
+
+
 class Datapath:
     """Ordered steps per direction, and the classes of subjects that the same steps select in the same way."""
 
-    def __init__(self, layers: Sequence[CompiledLayer], count: int, marked: Sequence[Bits] = ()) -> None:
+    def __init__(
+        self,
+        layers: Sequence[CompiledLayer],
+        count: int,
+        marked: Sequence[Bits] = (),
+        earlier: "Earlier | None" = None,
+    ) -> None:
         replaced = {(tier.gate, tier.name): tier for layer in layers for tier in layer.tiers}
         placed = [
             (replaced.get((policy.tier.gate, policy.tier.name), policy.tier), policy)
@@ -47,6 +71,7 @@ class Datapath:
         ]
         placed.sort(key=lambda entry: _place(*entry))
         self._count = count
+        self._earlier = earlier
         self._defined = PortSet.whole(*(protocol for layer in layers for protocol in layer.protocols))
         self._marked = marked
         self.gates: tuple[str, ...] = tuple(sorted({tier.gate for tier, _ in placed}))
@@ -61,6 +86,11 @@ class Datapath:
 
     @cached_property
     def table(self) -> PortTable:
+        """The port intervals that rules tell apart, those before the change included."""
+        return self.told if self._earlier is None else self._earlier.datapath.table.refined(self.told)
+
+    @cached_property
+    def told(self) -> PortTable:
         """The port intervals that any rule tells apart."""
         named = (
             term.ports
@@ -72,41 +102,55 @@ class Datapath:
         return PortTable(chain((self._defined,), named))
 
     @cached_property
-    def _indexed(self) -> Mapping[Direction, tuple[list[ClassKey], dict[int, list[Step]]]]:
+    def _indexed(self) -> "Mapping[Direction, _Index]":
         return {direction: self._index(direction) for direction in BOTH}
 
-    def _index(self, direction: Direction) -> tuple[list[ClassKey], dict[int, list[Step]]]:
-        """For each peer the ids of the distinct subject sets that hold it; for each id the steps it selects."""
-        ids: dict[Bits, int] = {}
+    def _index(self, direction: Direction) -> "_Index":
+        """Numbers for the distinct subject sets; an earlier data path's numbers, and so its classes, are kept."""
+        earlier = self._earlier
+        known = earlier.datapath._indexed[direction].numbers if earlier else {}
+        numbers: dict[Bits, int] = dict(known)
         steps: dict[int, list[Step]] = {}
-        for bits in self._marked:
-            ids.setdefault(bits, len(ids))
+        for bits in () if earlier else self._marked:
+            numbers.setdefault(bits, len(numbers))
         for step in self.steps[direction]:
             for bits in (step.directed.selects, step.directed.may_select):
-                steps.setdefault(ids.setdefault(bits, len(ids)), []).append(step)
-            for rule in step.directed.rules:
-                for term in rule.terms:
-                    ids.setdefault(term.subjects, len(ids))
-        keys: list[list[int]] = [[] for _ in range(self._count)]
-        for bits, number in ids.items():
+                steps.setdefault(numbers.setdefault(bits, len(numbers)), []).append(step)
+            if earlier is None or step.policy.object in earlier.changed:
+                for rule in step.directed.rules:
+                    for term in rule.terms:
+                        numbers.setdefault(term.subjects, len(numbers))
+        return _Index(numbers, self._keys(direction, numbers, len(known)), steps)
+
+    def _keys(self, direction: Direction, numbers: Mapping[Bits, int], known: int) -> list[ClassKey]:
+        """For each peer the numbers of the sets that hold it; those below `known` are taken over."""
+        more: dict[int, list[int]] = {}
+        for bits, number in islice(numbers.items(), known, None):
             for position in members(bits):
-                keys[position].append(number)
-        return [tuple(key) for key in keys], steps
+                more.setdefault(position, []).append(number)
+        keys: list[ClassKey] = [()] * self._count
+        if self._earlier is not None:
+            keys[: len(self._earlier.datapath._indexed[direction].keys)] = self._earlier.datapath._indexed[
+                direction
+            ].keys
+        for position, found in more.items():
+            keys[position] = (*keys[position], *found)
+        return keys
 
     def class_of(self, position: int, direction: Direction) -> ClassKey:
         """What tells subjects apart; peers that nothing selects (nodes, externals) have the empty key."""
-        return self._indexed[direction][0][position]
+        return self._indexed[direction].keys[position]
 
     def steps_for(self, key: ClassKey, direction: Direction) -> list[Step]:
         """The steps that select, or may select, subjects of a class, in their order."""
-        by_id = self._indexed[direction][1]
+        by_id = self._indexed[direction].steps
         found = {step.position: step for number in key for step in by_id.get(number, ())}
         return [found[position] for position in sorted(found)]
 
     def classes(self, direction: Direction) -> Mapping[ClassKey, list[int]]:
         """The members of each class."""
         found: dict[ClassKey, list[int]] = {}
-        for position, key in enumerate(self._indexed[direction][0]):
+        for position, key in enumerate(self._indexed[direction].keys):
             found.setdefault(key, []).append(position)
         return found
 

@@ -1,6 +1,6 @@
 """Verdicts of a subject's own policies: as declared, and as far as something enforces them (contracts, connectivity)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain, combinations
@@ -52,6 +52,8 @@ class Judge:
     datapath: Datapath
     enforcement: Enforcement
     everyone: Bits
+    earlier: Callable[[ClassKey, int, Direction, Basis], Verdicts | None] | None = None
+    """Where the verdicts of classes that a change did not touch come from; None for those that it did."""
     _known: dict[tuple[ClassKey, Direction, Basis], Verdicts] = field(default_factory=dict)
     isolation: dict[tuple[ClassKey, Direction], Any] = field(default_factory=dict)
     """What `isolation.py` found for a class; everything but the endpoint itself is the same for its members."""
@@ -69,10 +71,13 @@ class Judge:
         """The same for a class, of which `member` is one."""
         place = (key, direction, basis)
         found = self._known.get(place)
+        if found is None and self.earlier is not None:
+            found = self.earlier(key, member, direction, basis)
         if found is None:
             steps = self.datapath.steps_for(key, direction)
             judged = self._declared if basis is Basis.DECLARED else self._enforced
-            found = self._known[place] = judged(steps, member)
+            found = judged(steps, member)
+        self._known[place] = found
         return found
 
     def _declared(self, steps: Sequence[Step], subject: int) -> Verdicts:

@@ -25,6 +25,11 @@ class Layer(Protocol):
         """The kinds it reads."""
         ...
 
+    @property
+    def reads(self) -> tuple[KindKey, ...]:
+        """The kinds its compilation looks at, beside the endpoints and what the universe holds."""
+        ...
+
     def compile(self, cluster: Cluster, universe: Universe) -> CompiledLayer:
         """Compile every object of its kinds. Bad objects never raise: they become `problems`, and their effect unsure."""
         ...

@@ -22,6 +22,7 @@ from auditor.network.representation import (
     Action,
     Bits,
     CompiledLayer,
+    CompiledObject,
     CompiledPolicy,
     Directed,
     Direction,
@@ -41,16 +42,21 @@ class NetworkPolicyLayer:
 
     names = (LAYER,)
     kinds = (NETWORK_POLICY,)
+    reads = kinds
 
     def compile(self, cluster: Cluster, universe: Universe) -> CompiledLayer:
         """Compile every NetworkPolicy; invalid ones make what they could change unsure."""
         reading = read_blocks(cluster, universe)
-        compiled = [_Compiler(policy, universe, reading).compile() for policy in cluster.all(NETWORK_POLICY)]
+        context = (LAYER, reading.stated, reading.doubt)
+        compiled = [
+            universe.remember(policy, context, _Compiler(policy, universe, reading).compile)
+            for policy in cluster.all(NETWORK_POLICY)
+        ]
         return CompiledLayer(
             name=LAYER,
-            policies=tuple(policy for policy, _, _ in compiled),
-            problems=tuple(sorted(problem for _, _, problems in compiled for problem in problems)),
-            entries=tuple(entry for _, entry, _ in compiled),
+            policies=tuple(policy for found in compiled for policy in found.policies),
+            problems=tuple(sorted(problem for found in compiled for problem in found.problems)),
+            entries=tuple(entry for found in compiled for entry in found.entries),
             kinds=self.kinds,
         )
 
@@ -78,7 +84,7 @@ class _Compiler:
         self._problems: list[PolicyProblem] = []
         self._namespace = universe.namespace(policy.namespace)
 
-    def compile(self) -> tuple[CompiledPolicy, PolicyEntry, list[PolicyProblem]]:
+    def compile(self) -> CompiledObject:
         """The compiled policy, its entry, and what is wrong with it."""
         spec = self._policy.spec
         if not isinstance(self._policy.body.get("spec", {}), dict):
@@ -98,7 +104,7 @@ class _Compiler:
         entry = PolicyEntry(
             compiled.object, LAYER, compiled.evidence_id, selected, tuple(directions), inert=None
         )
-        return compiled, entry, self._problems
+        return CompiledObject((compiled,), (entry,), tuple(self._problems))
 
     def _invalid(self) -> Cause | None:
         if not self._problems:

@@ -154,6 +154,9 @@ class PortTable:
                 known = bounds.setdefault(protocol, set())
                 for low, high in pairs:
                     known.update((low, high + 1))
+        self._build(bounds)
+
+    def _build(self, bounds: Mapping[str, set[int]]) -> None:
         self._starts: dict[str, list[int]] = {}
         self._offsets: dict[str, int] = {}
         self._atoms: list[tuple[str, int, int]] = []
@@ -175,6 +178,26 @@ class PortTable:
     def protocols(self) -> tuple[str, ...]:
         """The protocols that the table knows."""
         return tuple(self._starts)
+
+    def refined(self, other: "PortTable") -> "PortTable":
+        """A table that tells apart what either does; this one itself where the other adds nothing."""
+        more = any(not set(starts) <= set(self._starts.get(p, ())) for p, starts in other._starts.items())
+        if not more:
+            return self
+        protocols = {*self._starts, *other._starts}
+        joined = {p: {*self._starts.get(p, ()), *other._starts.get(p, ())} for p in protocols}
+        found = PortTable(())
+        found._build(joined)
+        return found
+
+    def translated(self, mask: int, table: "PortTable") -> int:
+        """A mask of this table as one of a finer table."""
+        found = 0
+        for protocol, low, high in self._of(mask):
+            starts, offset = table._starts[protocol], table._offsets[protocol]
+            first, last = bisect_left(starts, low), bisect_right(starts, high)
+            found |= ((1 << (last - first)) - 1) << (offset + first)
+        return found
 
     def mask(self, ports: PortSet) -> int:
         """The mask of a set that the table was built from."""

@@ -74,6 +74,12 @@ REASONS: dict[str, str] = {
     "reading.outside": "cilium enforces, so an address block of a NetworkPolicy matches nothing inside the cluster",
     "reading.outside-and-nodes": "cilium enforces, so an address block matches nodes, but no pods inside the cluster",
     "reading.several-agents": "several network agents enforce, and they read address blocks differently",
+    # why everything was computed again after a change
+    "anew.kind": "it changes objects that are no policies ({kinds})",
+    "anew.endpoints": "it tells pods of one workload apart, or no longer does",
+    "anew.addresses": "it names addresses of a kind that no rule named before, or all of a range",
+    "anew.protocols": "it names a protocol that no rule named before, or the last rule that named one goes",
+    "anew.layer": "it brings a policy system into play, or takes the last policy of one away",
     # where it is enforced
     "enforced.agent": "{agent} is ready on every node",
     "enforced.proxies": "the proxies of the receivers enforce it",

@@ -178,6 +178,15 @@ class PolicyEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledObject:
+    """What one object of a layer compiles to, where that depends on nothing but the object, the universe and a context."""
+
+    policies: tuple[CompiledPolicy, ...] = ()
+    entries: tuple[PolicyEntry, ...] = ()
+    problems: tuple[PolicyProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledLayer:
     """Everything one policy system has to say.
 

@@ -3,7 +3,8 @@
 Selectors become bit sets through an inverted label index and are remembered by their canonical form.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,12 +20,13 @@ from auditor.network.addresses import (
     ROOTS,
     External,
     Network,
+    contains,
     disjoint_externals,
     find_networks,
     parse_network,
 )
 from auditor.network.bits import from_members, members
-from auditor.network.representation import NO_MATCH, Bits, Match
+from auditor.network.representation import NO_MATCH, Bits, CompiledObject, Match
 
 POLICY_GROUPS = frozenset(
     {
@@ -75,8 +77,9 @@ class Universe:
         self.cluster = cluster
         self.endpoints = tuple(endpoints)
         self.nodes = tuple(_hosts(cluster, endpoints))
-        scope = [(name, [parse_network(cidr) for cidr in cidrs]) for name, cidrs in named]
-        self.externals = tuple(disjoint_externals(self._blocks(cluster), scope))
+        self.named = [(name, [parse_network(cidr) for cidr in cidrs]) for name, cidrs in named]
+        self.blocks = self._blocks(cluster)
+        self.externals = tuple(disjoint_externals(self.blocks, self.named))
         self.peers: tuple[Peer, ...] = (*self.endpoints, *self.nodes, *self.externals)
         count, first_external = len(self.endpoints), len(self.endpoints) + len(self.nodes)
         self.endpoint_bits: Bits = (1 << count) - 1
@@ -88,13 +91,61 @@ class Universe:
         self.index: Mapping[str, int] = {peer.id: i for i, peer in enumerate(self.peers)}
         self._selected: dict[Hashable, Bits] = {}
         self._matched: dict[Hashable, Match] = {}
+        self._compiled: dict[KubeObject, tuple[Hashable, CompiledObject]] = {}
+
+    def recut(self, cluster: Cluster, more: Iterable[Network]) -> "tuple[Universe, Mapping[int, int]] | None":
+        """The same peers, with external ranges cut further by more blocks: positions stay, new ranges come after them.
+
+        Also the position of the range that each new one was part of. None where a block isn't part of a known range, or
+        takes up all of one. `cluster` may differ from the universe's own in policies only.
+        """
+        blocks = self.blocks | set(more)
+        cut = {external.block: external for external in disjoint_externals(blocks, self.named)}
+        kept = [cut.get(external.block) for external in self.externals]
+        known = {external.block for external in self.externals}
+        added = [external for block, external in cut.items() if block not in known]
+        if None in kept or any(self._range_around(external.block) is None for external in added):
+            return None
+        found = copy(self)
+        found.cluster, found.blocks = cluster, blocks
+        if added:
+            found._replace_externals(tuple(e for e in (*kept, *added) if e is not None))
+        first = len(self.peers)
+        parents = {first + i: self._range_around(external.block) or 0 for i, external in enumerate(added)}
+        return found, parents
+
+    def _range_around(self, block: Network) -> int | None:
+        around = [e for e in self.externals if contains(e.block, block)]
+        return self.index[max(around, key=lambda e: e.block.prefixlen).id] if around else None
+
+    def _replace_externals(self, externals: tuple[External, ...]) -> None:
+        self.externals = externals
+        self.peers = (*self.endpoints, *self.nodes, *externals)
+        first = len(self.endpoints) + len(self.nodes)
+        self.everything = (1 << len(self.peers)) - 1
+        self.outside = self.everything & ~((1 << first) - 1)
+        self.index = {peer.id: i for i, peer in enumerate(self.peers)}
+        self._matched, self._compiled = {}, {}
+        for name in ("_external_bounds", "public"):
+            self.__dict__.pop(name, None)
+
+    def take_over(
+        self,
+        earlier: "Universe",
+        match: Callable[[Match], Match],
+        compiled: Callable[[CompiledObject], CompiledObject],
+    ) -> None:
+        """Remember what the universe that this one was cut from does, translated."""
+        self._matched = {key: match(found) for key, found in earlier._matched.items()}
+        self._compiled = {
+            obj: (context, compiled(found)) for obj, (context, found) in earlier._compiled.items()
+        }
 
     def _blocks(self, cluster: Cluster) -> set[Network]:
         blocks = {*PRIVATE_NETWORKS, *ROOTS}
         for kind in cluster.kinds():
-            if kind.group in POLICY_GROUPS:
-                for obj in cluster.all(kind):
-                    blocks.update(find_networks([obj.body.get("spec"), obj.body.get("specs")]))
+            for obj in cluster.all(kind):
+                blocks.update(blocks_of(obj))
         if any(kind.group in SERVICE_RULE_GROUPS for kind in cluster.kinds()):
             blocks.update(_service_blocks(cluster))
         if 6 not in self._families(cluster) and not any(
@@ -113,6 +164,15 @@ class Universe:
     def of(self, bits: Bits) -> Iterator[Peer]:
         """The peers in a set, in the universe's order."""
         return (self.peers[position] for position in members(bits))
+
+    def remember(
+        self, obj: KubeObject, context: Hashable, compile_: Callable[[], CompiledObject]
+    ) -> CompiledObject:
+        """What an object compiles to, computed again only when the context in which it is compiled changes."""
+        found = self._compiled.get(obj)
+        if found is None or found[0] != context:
+            found = self._compiled[obj] = (context, compile_())
+        return found[1]
 
     # -- labels ---------------------------------------------------------------------------------------------------
 
@@ -322,6 +382,12 @@ class Universe:
         for block in blocks:
             found = found | self.within(block)
         return found
+
+
+def blocks_of(obj: KubeObject) -> Iterator[Network]:
+    """The address blocks that an object's rules may name."""
+    if obj.id.group in POLICY_GROUPS:
+        yield from find_networks([obj.body.get("spec"), obj.body.get("specs")])
 
 
 def _service_blocks(cluster: Cluster) -> Iterator[Network]:
