@@ -22,7 +22,7 @@ from auditor.network.enforcement import Enforcement
 from auditor.network.judgement import Basis, Judge, Verdicts
 from auditor.network.reasons import cause
 from auditor.network.registry import LAYERS
-from auditor.network.representation import BOTH, Bits, CompiledLayer, CompiledPolicy, Direction, Match
+from auditor.network.representation import BOTH, Bits, CompiledLayer, CompiledPolicy, Direction
 from auditor.network.translation import Cut, Translation
 from auditor.network.universe import SERVICE_RULE_GROUPS, Universe, blocks_of
 
@@ -93,9 +93,7 @@ class _Kept:
         self._differing = _differing(earlier, self.layers)
         known = before.datapath
         names = frozenset(policy.object for policy in self._differing)
-        self.datapath = Datapath(
-            self.layers, len(self.universe.peers), earlier=Earlier(known, names)
-        )
+        self.datapath = Datapath(self.layers, len(self.universe.peers), earlier=Earlier(known, names))
         if known.table.protocols != self.datapath.told.protocols:
             raise TooFar(cause("anew.protocols"))
         self.translation = Translation(cut, known.table, self.datapath.table)

@@ -1,7 +1,7 @@
 """From an earlier universe and port table to ones that tell more apart: the same sets in the finer terms.
 
-External ranges are only ever cut, and ports only ever told apart: what an earlier rule says of a whole it says of each of its
-parts. New ranges have positions after all earlier ones.
+External ranges are only ever cut, and ports only ever told apart: what an earlier rule says of a whole it says of each
+of its parts. New ranges have positions after all earlier ones.
 """
 
 from collections.abc import Mapping
