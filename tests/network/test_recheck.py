@@ -23,7 +23,7 @@ from tests.network.test_cilium_against_reference import cilium_clusters
 from tests.network.test_mesh_authorization_against_reference import mesh_clusters
 
 _settings = settings(
-    max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -176,7 +176,7 @@ def test_istio_authorization(states: tuple[list[Raw], list[Raw]]) -> None:
 
 
 @given(changes(clusters(admin=True)), changes(clusters(admin=True)))
-@settings(parent=_settings, max_examples=30)
+@settings(parent=_settings, max_examples=15)
 def test_a_recheck_of_a_recheck(
     first: tuple[list[Raw], list[Raw]], second: tuple[list[Raw], list[Raw]]
 ) -> None:
