@@ -10,6 +10,7 @@ from auditor.model.certificates_result import CertificatesResult
 from auditor.model.comparison import Comparison
 from auditor.model.connectivity_result import ChangesResult, ConnectivityResult, ExposureResult, QueryResult
 from auditor.model.control import Control, Framework
+from auditor.model.egress_result import EgressResult
 from auditor.model.encryption_result import EncryptionResult
 from auditor.model.entrypoints_result import EntryPointsResult
 from auditor.model.preflight_result import PreflightResult
@@ -24,6 +25,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "comparison": Comparison,
     "connectivity": ConnectivityResult,
     "control": Control,
+    "egress": EgressResult,
     "encryption": EncryptionResult,
     "entrypoints": EntryPointsResult,
     "exposure": ExposureResult,

@@ -1,4 +1,4 @@
-"""`auditor encryption`, `auditor entrypoints` and `auditor certificates`."""
+"""`auditor encryption`, `auditor entrypoints`, `auditor egress` and `auditor certificates`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("encryption", epilog=_EXAMPLES)(encryption)
     app.command("entrypoints")(entrypoints)
+    app.command("egress")(egress)
     app.command("certificates", epilog=_CERTIFICATE_EXAMPLES)(certificates)
 
 
@@ -142,6 +143,29 @@ def entrypoints(
     with progress(quiet)("Following the ways in"):
         result = build_entrypoints(facts)
     return _write(request, facts, result, [entrypoints_table(result)], READS)
+
+
+def egress(
+    sources: Sources = None,
+    format: FormatOption = RowFormat.TABLE,
+    out: Out = None,
+    assume_complete: AssumeComplete = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    in_cluster: InClusterOption = False,
+    namespace: NamespaceOption = None,
+    quiet: Quiet = False,
+) -> int:
+    """Show each way out through a mesh: what is on the wire to hosts outside, hop by hop, and what isn't registered."""
+    from auditor.evaluate.egress_view import READS, build_egress
+    from auditor.report.encryption_tables import egress_table
+
+    target = target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete)
+    request = _Request(sources or (), format, out, assume_complete, quiet, target)
+    facts = _facts(request)
+    with progress(quiet)("Following the ways out"):
+        result = build_egress(facts)
+    return _write(request, facts, result, [egress_table(result)], READS)
 
 
 def certificates(

@@ -21,7 +21,6 @@ from auditor.inventory.cluster import Cluster
 from auditor.inventory.data_plane import is_istio_gateway
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
-from auditor.model.objects import list_at
 
 _CLIENT_KINDS = (DESTINATION_RULE, ENVOY_FILTER, SIDECAR)
 _TRAFFIC = "traffic.sidecar.istio.io/"
@@ -89,9 +88,7 @@ class ClientClasses:
         for backend in self._services.of_endpoint(destination):
             host = service_host(backend.service.namespace, backend.service.name)
             for rule in self._rules.naming(host):
-                found.update(
-                    (rule.obj.namespace, *(str(name) for name in list_at(rule.obj.spec, "exportTo")))
-                )
+                found.update((rule.obj.namespace, *(rule.export or ())))
         return frozenset(found)
 
     def _of_sidecar(self, source: Endpoint) -> Hashable:

@@ -6,6 +6,8 @@ from functools import cached_property
 from auditor.encryption import record as records
 from auditor.encryption.client_classes import ClientClass, ClientClasses
 from auditor.encryption.cni import node_encryption
+from auditor.encryption.egress.values import Egress
+from auditor.encryption.egress.ways import WaysOut
 from auditor.encryption.flows import flow_record
 from auditor.encryption.istio.client_rules import ClientRules
 from auditor.encryption.istio.data_plane import IstioDataPlane
@@ -164,6 +166,24 @@ class Encryption:
     def automatic_mtls(self) -> AutomaticMtls:
         """Whether Istio's sidecars use mesh mTLS by themselves, and the services that lack it where they don't."""
         return self._client_rules.automatic(self._endpoints)
+
+    @cached_property
+    def egress(self) -> tuple[Egress, ...]:
+        """Every way out of the cluster, for clients that fare alike together."""
+        return WaysOut(
+            self._cluster,
+            self._endpoints,
+            self._services,
+            self._configs,
+            self._meshes,
+            self._istio_client,
+            self._client_classes,
+            self._between_nodes,
+            self._linkerd_config.egress_namespace,
+        ).rows()
+
+    def _between_nodes(self, source: Endpoint, destination: Endpoint) -> Tri:
+        return all_of((self._below(source)[0], self._below(destination)[0]))
 
     def _wire(self, source: Endpoint, destination: Endpoint, port: int) -> tuple[Wire, Reasons]:
         plane = self._meshes.membership(source).data_plane

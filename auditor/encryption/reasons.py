@@ -5,6 +5,7 @@ rendered.
 """
 
 from auditor.encryption.certificate_reasons import CERTIFICATE_REASONS
+from auditor.encryption.egress_reasons import EGRESS_REASONS
 from auditor.encryption.entry_reasons import CNI_REASONS, ENTRY_REASONS
 from auditor.inventory.data_plane import DATA_PLANE_REASONS
 
@@ -153,6 +154,7 @@ CAUSES: dict[str, str] = {
     **_ISTIO,
     **_LINKERD,
     **_CLIENT,
+    **EGRESS_REASONS,
     **CNI_REASONS,
     **ENTRY_REASONS,
     **CERTIFICATE_REASONS,

@@ -1,8 +1,9 @@
-"""Encryption of ports, ways in and certificates, each as a table."""
+"""Encryption of ports, ways in, ways out and certificates, each as a table."""
 
 from collections.abc import Iterable
 
 from auditor.model.certificates_result import CertificateRow, CertificatesResult, HostRow, ProbeRow
+from auditor.model.egress_result import EgressResult, EgressRow
 from auditor.model.encryption_result import EncryptionResult, EncryptionRow, ReasonRow
 from auditor.model.entrypoints_result import EntryPointRow, EntryPointsResult
 from auditor.report.answer_tables import AnswerTable
@@ -73,6 +74,30 @@ def _entry(row: EntryPointRow) -> tuple[str, ...]:
         row.verdict,
         row.hsts,
         (row.tls.policy if row.tls else None) or "",
+        _reasons(row.reasons),
+    )
+
+
+def egress_table(result: EgressResult) -> AnswerTable:
+    """One line for each way out and each class of clients."""
+    return AnswerTable(
+        headline=f"{len(result.rows)} ways out",
+        columns=("object", "host", "port", "protocol", "clients", "sent", "verdict", "hops", "reasons"),
+        lines=tuple(_way_out(row) for row in result.rows),
+        marked=_marked(row.sent == "plaintext" for row in result.rows),
+    )
+
+
+def _way_out(row: EgressRow) -> tuple[str, ...]:
+    return (
+        row.object or "",
+        row.host,
+        str(row.port or ""),
+        row.protocol,
+        _names(row.sources[:3], row.source_count),
+        row.sent,
+        row.verdict,
+        ", ".join(f"{hop.sent} to {hop.target}" for hop in row.hops),
         _reasons(row.reasons),
     )
 

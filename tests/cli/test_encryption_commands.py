@@ -45,7 +45,7 @@ def rows_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[st
 
 
 @pytest.mark.parametrize("sample", [PAYMENTS, CLINIC, FERRIES])
-@pytest.mark.parametrize("command", ["encryption", "entrypoints", "certificates"])
+@pytest.mark.parametrize("command", ["encryption", "entrypoints", "egress", "certificates"])
 def test_json_is_valid_against_the_published_schema(
     capsys: pytest.CaptureFixture[str], command: str, sample: str
 ) -> None:
@@ -64,6 +64,11 @@ def test_the_fields_of_a_row_are_those_of_the_contract(capsys: pytest.CaptureFix
     assert set(entry) == {
         *("object", "controller", "host", "port", "plaintext", "tls", "client_authentication", "backend"),
         *("verdict", "reasons", "hsts"),
+    }
+    out = rows_of(capsys, "egress", PAYMENTS)[0]
+    assert set(out) == {
+        *("object", "host", "port", "protocol", "location", "sources", "source_count", "hops", "sent"),
+        *("verdict", "record", "reasons", "evidence"),
     }
 
 

@@ -66,7 +66,12 @@ RULES = [
     ("a tls block without a mode is DISABLE", [rule(policy=tls(None))], W.PLAINTEXT),
     ("SIMPLE", [rule(policy=tls("SIMPLE"))], W.TLS),
     ("SIMPLE without verification", [rule(policy=tls("SIMPLE", insecureSkipVerify=True))], W.TLS_UNVERIFIED),
-    ("MUTUAL", [rule(policy=tls("MUTUAL"))], W.MUTUAL_TLS),
+    (
+        "MUTUAL",
+        [rule(policy=tls("MUTUAL", clientCertificate="/etc/c.pem", privateKey="/etc/k.pem"))],
+        W.MUTUAL_TLS,
+    ),
+    ("MUTUAL without a client certificate", [rule(policy=tls("MUTUAL"))], W.INDETERMINATE),
     ("ISTIO_MUTUAL", [rule(policy=tls("ISTIO_MUTUAL"))], W.MESH_MTLS),
     ("an unknown mode", [rule(policy=tls("SECURE"))], W.INDETERMINATE),
     ("tls of the wrong shape", [rule(policy={"tls": "SIMPLE"})], W.INDETERMINATE),

@@ -70,8 +70,8 @@ NO_SETTINGS = Settings(None, None, None)
 class DestinationRules:
     """Every DestinationRule, found by the client's namespace and the host that it calls."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self.all = tuple(_parse(obj) for obj in cluster.all(DESTINATION_RULE))
+    def __init__(self, cluster: Cluster, default_export: Sequence[str] = ("*",)) -> None:
+        self.all = tuple(_parse(obj, default_export) for obj in cluster.all(DESTINATION_RULE))
         self._exact: dict[tuple[str, str], list[DestinationRule]] = {}
         self._wildcards: dict[str, list[DestinationRule]] = {}
         for rule in self.all:
@@ -131,18 +131,46 @@ class DestinationRules:
     ) -> list[Settings]:
         """Every setting that may hold for a client with these labels that calls a Service port: that of the rule itself
         (several where ages aren't recorded), and those of subsets which hold the target and to which traffic is routed."""
+        chosen = self._chosen(rules, client)
+        return self._top(chosen, port) + [
+            s for rule in chosen for s in self._subsets(rule, target, host, port)
+        ]
+
+    def of_subset(
+        self,
+        rules: Sequence[DestinationRule],
+        client: Mapping[str, str] | None,
+        subset: str | None,
+        port: int,
+    ) -> list[Settings]:
+        """Every setting that may hold for a client of a port through a route that names a subset, or none. A subset that
+        no rule has leads nowhere: its settings cannot be read."""
+        chosen = self._chosen(rules, client)
+        if subset is None:
+            return self._top(chosen, port)
+        for rule in chosen:
+            for index, entry in enumerate(mappings_at(rule.obj.body, "spec", "subsets")):
+                if text_at(entry, "name") == subset:
+                    return [_settings(rule, port, entry, index)]
+        return [Settings(_UNREADABLE, None, None)]
+
+    def _chosen(
+        self, rules: Sequence[DestinationRule], client: Mapping[str, str] | None
+    ) -> Sequence[DestinationRule]:
+        """The rules that a client uses: the oldest that selects it, else those that select nobody."""
         selected = [rule for rule in rules if rule.selector is not None and rule.selects(client)]
         if selected:
-            chosen: Sequence[DestinationRule] = possible_winners(selected, lambda rule: rule.obj)
-        else:
-            chosen = [rule for rule in rules if rule.selector is None]
-        # Rules for one host are merged: the oldest that has a traffic policy gives it.
+            return possible_winners(selected, lambda rule: rule.obj)
+        return [rule for rule in rules if rule.selector is None]
+
+    def _top(self, chosen: Sequence[DestinationRule], port: int) -> list[Settings]:
+        """The settings above all subsets. Rules for one host are merged: the oldest with a traffic policy gives it."""
         with_policy = [rule for rule in chosen if rule.obj.spec.get("trafficPolicy")]
         winners = possible_winners(with_policy, lambda rule: rule.obj)
         top = [_settings(rule, port, None, 0) for rule in winners] or [NO_SETTINGS]
         if any(settings.tls != top[0].tls for settings in top):
             top = [replace(settings, doubt="indeterminate.istio.client-oldest") for settings in top]
-        return top + [s for rule in chosen for s in self._subsets(rule, target, host, port)]
+        return top
 
     def _subsets(
         self, rule: DestinationRule, target: Mapping[str, str], host: str, port: int
@@ -157,9 +185,10 @@ class DestinationRules:
                 yield found if routed else replace(found, doubt="indeterminate.istio.client-subset")
 
 
-def _parse(obj: KubeObject) -> DestinationRule:
+def _parse(obj: KubeObject, default_export: Sequence[str]) -> DestinationRule:
     spec = obj.spec
-    exports = frozenset(obj.namespace if ns == "." else str(ns) for ns in list_at(spec, "exportTo"))
+    asked = list_at(spec, "exportTo") or default_export
+    exports = frozenset(obj.namespace if ns == "." else str(ns) for ns in asked)
     selector = selector_of(obj) if mapping_at(spec, "workloadSelector") else None
     if selector is not None:
         exports = frozenset({obj.namespace})
@@ -244,6 +273,9 @@ def _explicit(settings: Settings, gateway: bool) -> tuple[Wire, Cause]:
     selective = settings.source is not None and settings.source.selector is not None
     if credential and not credential.startswith(_CONFIG_MAP_SCHEME) and not selective and not gateway:
         return Wire.PLAINTEXT, Cause("istio.client-credential-dropped", named)
+    if mode == "MUTUAL" and not credential and not (tls.get("clientCertificate") and tls.get("privateKey")):
+        # Admission refuses it; where it got in all the same, the proxy is left without TLS settings.
+        return Wire.INDETERMINATE, Cause("indeterminate.istio.client-tls", named)
     if tls.get("insecureSkipVerify"):
         return Wire.TLS_UNVERIFIED, Cause("istio.client-unverified", named)
     wire = Wire.TLS if mode == "SIMPLE" else Wire.MUTUAL_TLS

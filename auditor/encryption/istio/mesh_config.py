@@ -8,7 +8,7 @@ from auditor.encryption.embedded_yaml import read_mapping
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.kinds import CONFIG_MAP
-from auditor.model.objects import JsonObject, KubeObject, mapping_at, text_at
+from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, text_at
 from auditor.model.verdict import Cause, RuleRef
 
 ROOT_NAMESPACE = "istio-system"
@@ -21,6 +21,9 @@ V = TypeVar("V")
 class MeshConfig:
     """The settings that decide about encryption. None is a setting that cannot be read.
 
+    The `export` fields are what `exportTo` is where ServiceEntries and Services, VirtualServices, DestinationRules leave it
+    out.
+
     `source` None: no ConfigMap is in the evidence, so that Istio's defaults are assumed.
     """
 
@@ -30,6 +33,9 @@ class MeshConfig:
     interception_mode: str | None = "REDIRECT"
     minimum_tls: str | None = None
     trust_domain: str = "cluster.local"
+    service_export: tuple[str, ...] = ("*",)
+    route_export: tuple[str, ...] = ("*",)
+    rule_export: tuple[str, ...] = ("*",)
     source: RuleRef | None = None
     revision: str = _DEFAULT
 
@@ -69,6 +75,9 @@ class MeshConfigs:
             outbound_any=_agreed(config.outbound_any for config in self.all),
             interception_mode=_agreed(config.interception_mode for config in self.all),
             minimum_tls=_agreed(config.minimum_tls for config in self.all),
+            service_export=_agreed(config.service_export for config in self.all) or ("*",),
+            route_export=_agreed(config.route_export for config in self.all) or ("*",),
+            rule_export=_agreed(config.rule_export for config in self.all) or ("*",),
             source=self.all[0].source,
         )
 
@@ -97,9 +106,17 @@ def _read(obj: KubeObject) -> MeshConfig:
         interception_mode=_text(mapping_at(mesh, "defaultConfig"), "interceptionMode", "REDIRECT"),
         minimum_tls=text_at(mesh, "meshMTLS", "minProtocolVersion"),
         trust_domain=text_at(mesh, "trustDomain") or "cluster.local",
+        service_export=_exports(mesh, "defaultServiceExportTo"),
+        route_export=_exports(mesh, "defaultVirtualServiceExportTo"),
+        rule_export=_exports(mesh, "defaultDestinationRuleExportTo"),
         source=source,
         revision=revision,
     )
+
+
+def _exports(raw: JsonObject, name: str) -> tuple[str, ...]:
+    """To whom objects without `exportTo` are exported: everybody where nothing is said."""
+    return tuple(str(entry) for entry in list_at(raw, name)) or ("*",)
 
 
 def _text(raw: JsonObject, name: str, default: str) -> str | None:

@@ -72,9 +72,9 @@ class IstioOutbound:
         self._configs = configs
         self._inbound = inbound
         self._meshes = meshes
-        self.rules = DestinationRules(cluster)
-        self._filters = SelectedObjects(cluster, ENVOY_FILTER)
-        self._sidecars = SelectedObjects(cluster, SIDECAR)
+        self.rules = DestinationRules(cluster, configs.common.rule_export)
+        self.filters = SelectedObjects(cluster, ENVOY_FILTER)
+        self.sidecars = SelectedObjects(cluster, SIDECAR)
 
     def from_ambient(self, source: Endpoint, destination: Endpoint) -> OnWire:
         """ztunnel tunnels to whatever understands HBONE; DestinationRules don't concern it."""
@@ -90,7 +90,7 @@ class IstioOutbound:
         config = self._configs.of(source)
         touching = tuple(
             filters_touching_tls(
-                self._filters.of(source, source.namespace, config.root_namespace or ""), port, inbound=False
+                self.filters.of(source, source.namespace, config.root_namespace or ""), port, inbound=False
             )
         )
         if touching:
@@ -109,20 +109,32 @@ class IstioOutbound:
         return _because(Wire.INDETERMINATE, "indeterminate.istio.client-no-service", destination)
 
     def _through(self, source: Endpoint, backend: Backend) -> OnWire:
-        bypass = _bypass(source, backend.service_port)
-        if bypass is not None:
-            return bypass
+        past = bypass(source, backend.service_port)
+        if past is not None:
+            return past
         root = self._configs.of(source).root_namespace
         if root is None:
             return _because(Wire.INDETERMINATE, "indeterminate.istio.mesh-config", source)
         service = backend.service
         host = service_host(service.namespace, service.name)
-        known, sidecar = imports(self._sidecars, source, root, service.namespace, host, backend.service_port)
+        known, sidecar = imports(self.sidecars, source, root, service.namespace, host, backend.service_port)
         if sidecar is not None and known is not Tri.YES:
             return self._not_imported(source, sidecar, known)
         rules = self.rules.lookup(source.namespace, service.namespace, host, root)
         target = backend.endpoint
         settings = self.rules.settings(rules, source.labels, target.labels, host, backend.service_port)
+        found = worst(self._by_settings(source, backend, choice) for choice in settings)
+        return found or self._automatic(source, backend, passthrough=False)
+
+    def to_backend(self, source: Endpoint, backend: Backend, subset: str | None) -> OnWire:
+        """The worst that a source sends to a Service's port along a route that names a subset, or none."""
+        root = self._configs.of(source).root_namespace
+        if root is None:
+            return _because(Wire.INDETERMINATE, "indeterminate.istio.mesh-config", source)
+        service = backend.service
+        host = service_host(service.namespace, service.name)
+        rules = self.rules.lookup(source.namespace, service.namespace, host, root)
+        settings = self.rules.of_subset(rules, source.labels, subset, backend.service_port)
         found = worst(self._by_settings(source, backend, choice) for choice in settings)
         return found or self._automatic(source, backend, passthrough=False)
 
@@ -209,7 +221,7 @@ class IstioOutbound:
         return _because(Wire.MESH_MTLS, "istio.client-auto-mtls", target)
 
 
-def _bypass(source: Endpoint, port: int) -> OnWire | None:
+def bypass(source: Endpoint, port: int) -> OnWire | None:
     """Outbound traffic that the sidecar doesn't see, by the pod's annotations."""
     annotations = source.annotations
     if annotations.get(MODE) == "NONE":

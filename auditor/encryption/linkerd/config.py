@@ -12,6 +12,7 @@ from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, t
 from auditor.model.verdict import RuleRef
 
 NAMESPACE = "linkerd"
+EGRESS_NAMESPACE = "linkerd-egress"
 CONTROL_PLANE = "linkerd.io/control-plane-ns"
 COMPONENT = "linkerd.io/control-plane-component"
 _DEFAULT_POLICY_FLAG = "--default-policy="
@@ -20,7 +21,10 @@ _DEFAULT_SKIPPED = "4567,4568"
 
 @dataclass(frozen=True, slots=True)
 class LinkerdConfig:
-    """Cluster-wide settings. `default_policy` None: nothing in the evidence tells it, or several candidates differ."""
+    """Cluster-wide settings; `egress_namespace` holds EgressNetworks for everybody.
+
+    `default_policy` None: nothing in the evidence tells it, or several candidates differ.
+    """
 
     namespace: str
     default_policy: str | None
@@ -28,6 +32,7 @@ class LinkerdConfig:
     skip_inbound: PortList
     skip_outbound: PortList
     proxy_ports: frozenset[int]
+    egress_namespace: str
     source: RuleRef | None
 
 
@@ -50,6 +55,7 @@ def read_linkerd_config(cluster: Cluster, endpoints: Sequence[Endpoint]) -> Link
         skip_inbound=own | parse_ports(_ports(init, "ignoreInboundPorts")),
         skip_outbound=parse_ports(_ports(init, "ignoreOutboundPorts")),
         proxy_ports=frozenset(control | {_port(ports, "inbound", 4143), _port(ports, "outbound", 4140)}),
+        egress_namespace=text_at(values or {}, "egress", "globalEgressNetworkNamespace") or EGRESS_NAMESPACE,
         source=source,
     )
 

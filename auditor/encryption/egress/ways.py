@@ -1,0 +1,239 @@
+"""Every way out of the cluster: registered hosts, mirrored Services, and whatever isn't registered, for clients that fare
+alike together."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from auditor.encryption.client_classes import ClientClasses
+from auditor.encryption.egress.gateways import GATEWAY, EgressGateways
+from auditor.encryption.egress.istio import OUTSIDE, IstioEgress
+from auditor.encryption.egress.linkerd import READS as LINKERD_READS
+from auditor.encryption.egress.linkerd import (
+    LinkerdEgress,
+    LinkerdWay,
+    mirrored_services,
+    service_ports,
+)
+from auditor.encryption.egress.routes import EgressRoutes
+from auditor.encryption.egress.service_entries import (
+    SERVICE_ENTRY,
+    WORKLOAD_ENTRY,
+    EntryPort,
+    ServiceEntries,
+    ServiceEntry,
+)
+from auditor.encryption.egress.unregistered import Unregistered
+from auditor.encryption.egress.values import Egress, Hop, Location, Way
+from auditor.encryption.istio.destination_rules import DESTINATION_RULE, VIRTUAL_SERVICE, service_host
+from auditor.encryption.istio.mesh_config import MeshConfigs
+from auditor.encryption.istio.outbound import IstioOutbound
+from auditor.encryption.istio.proxy_settings import ENVOY_FILTER, SIDECAR
+from auditor.encryption.istio.waypoints import GATEWAY as WAYPOINT
+from auditor.encryption.istio.waypoints import Waypoints
+from auditor.encryption.meshes import Meshes
+from auditor.encryption.verdicts import DataPlane
+from auditor.inventory.cluster import Cluster
+from auditor.inventory.endpoints import Endpoint
+from auditor.inventory.services import Services
+from auditor.model.kinds import CONFIG_MAP, NAMESPACE
+from auditor.model.objects import list_at
+from auditor.model.verdict import Tri
+
+READS = (
+    SERVICE_ENTRY,
+    WORKLOAD_ENTRY,
+    VIRTUAL_SERVICE,
+    DESTINATION_RULE,
+    SIDECAR,
+    ENVOY_FILTER,
+    GATEWAY,
+    WAYPOINT,
+    *LINKERD_READS,
+    NAMESPACE,
+    CONFIG_MAP,
+)
+"""The kinds that make the ways out, or decide them, beside those that tell who is in a mesh."""
+
+_ISTIO = (DataPlane.ISTIO_SIDECAR, DataPlane.ISTIO_AMBIENT)
+_PLACED = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR, ENVOY_FILTER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """Endpoints that fare alike: the first stands for all."""
+
+    plane: DataPlane
+    members: tuple[Endpoint, ...]
+
+    @property
+    def first(self) -> Endpoint:
+        return self.members[0]
+
+
+class WaysOut:
+    """The ways out of a cluster."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        endpoints: Sequence[Endpoint],
+        services: Services,
+        configs: MeshConfigs,
+        meshes: Meshes,
+        outbound: IstioOutbound,
+        classes: ClientClasses,
+        nodes: Callable[[Endpoint, Endpoint], Tri],
+        linkerd_namespace: str,
+    ) -> None:
+        self._cluster = cluster
+        self._endpoints = endpoints
+        self._configs = configs
+        self._meshes = meshes
+        self._classes = classes
+        self._entries = ServiceEntries(cluster, configs.common.service_export)
+        routes = EgressRoutes(cluster, configs.common.route_export)
+        gateways = EgressGateways(cluster, services, nodes)
+        self._istio = IstioEgress(self._entries, routes, gateways, outbound, Waypoints(cluster))
+        self._unregistered = Unregistered(configs, outbound)
+        self._linkerd = LinkerdEgress(cluster, linkerd_namespace)
+
+    def rows(self) -> tuple[Egress, ...]:
+        """Every way out, sorted by subject and first client."""
+        found = (*self._registered(), *self._mirrored(), *self._out_of_linkerd(), *self._left())
+        return tuple(
+            sorted(found, key=lambda row: (row.subject, row.sources[0].id if row.sources else "", row.sent))
+        )
+
+    def _registered(self) -> Iterator[Egress]:
+        for entry in self._entries.all:
+            for host in entry.hosts:
+                for port in entry.ports:
+                    yield from self._to_host(entry, host, port)
+
+    def _to_host(self, entry: ServiceEntry, host: str, port: EntryPort) -> Iterator[Egress]:
+        ways: dict[Hashable, tuple[Way, list[Endpoint]]] = {}
+        for clients in self._groups:
+            way = self._way(clients, entry, host, port)
+            if way is not None:
+                told = tuple((hop.target, hop.sent, hop.nodes, hop.reasons.chain) for hop in way)
+                ways.setdefault(told, (way, []))[1].extend(clients.members)
+        for way, members in ways.values() or [((), [])]:
+            yield Egress(
+                object=str(entry.obj.id),
+                namespace=entry.obj.namespace,
+                host=host,
+                port=port.number,
+                protocol=port.protocol,
+                location=_location(entry),
+                sources=tuple(sorted(members, key=lambda client: client.id)),
+                hops=way,
+                evidence=_evidence(way, members, entry.obj.evidence_id),
+            )
+
+    def _way(self, clients: _Clients, entry: ServiceEntry, host: str, port: EntryPort) -> Way | None:
+        config = self._configs.of(clients.first)
+        if clients.plane is DataPlane.ISTIO_SIDECAR:
+            return self._istio.from_sidecar(clients.first, config, entry, host, port)
+        return self._istio.from_ambient(clients.first, config, entry, host, port)
+
+    def _mirrored(self) -> Iterator[Egress]:
+        sources = self._of_plane(DataPlane.LINKERD)
+        for service, sent, reasons in mirrored_services(self._cluster):
+            for number in service_ports(service):
+                hop = Hop(sources[0].id if sources else "", OUTSIDE, sent, reasons)
+                yield Egress(
+                    object=str(service.id),
+                    namespace=service.namespace,
+                    host=service_host(service.namespace, service.name),
+                    port=number,
+                    protocol="TCP",
+                    location=Location.REMOTE_CLUSTER,
+                    sources=sources,
+                    hops=(hop,) if sources else (),
+                    evidence=_evidence((hop,), sources, service.evidence_id),
+                )
+
+    def _out_of_linkerd(self) -> Iterator[Egress]:
+        by_way: dict[tuple[str, str, int | None], tuple[LinkerdWay, list[Endpoint]]] = {}
+        ways = {namespace: self._linkerd.out_of(namespace) for namespace in self._cluster.namespaces}
+        for client in self._of_plane(DataPlane.LINKERD):
+            for way in ways.get(client.namespace, ()):
+                key = (str(way.object.id) if way.object else "", way.host, way.port)
+                by_way.setdefault(key, (way, []))[1].append(client)
+        for way, members in by_way.values():
+            hop = Hop(members[0].id, OUTSIDE, way.sent, way.reasons)
+            yield Egress(
+                object=str(way.object.id) if way.object else "",
+                namespace=way.object.namespace if way.object else "",
+                host=way.host,
+                port=way.port,
+                protocol=way.protocol,
+                location=Location.EXTERNAL if way.host != "*" else Location.ANY,
+                sources=tuple(members),
+                hops=(hop,),
+                evidence=_evidence((hop,), members),
+            )
+
+    def _left(self) -> Iterator[Egress]:
+        """What isn't registered, for everybody but Linkerd's clients, whom EgressNetworks govern."""
+        found: dict[Hashable, tuple[Hop, list[Endpoint]]] = {}
+        for client in self._endpoints:
+            member = self._meshes.membership(client)
+            if member.gateway or member.data_plane is DataPlane.LINKERD:
+                continue
+            hop = self._unregistered.hop(client, member.data_plane)
+            told = (hop.sent, tuple(cause.code for cause in hop.reasons.causes), hop.reasons.chain)
+            found.setdefault(told, (hop, []))[1].append(client)
+        for hop, members in found.values():
+            deciding = hop.reasons.chain[0].object if hop.reasons.chain else ""
+            yield Egress(
+                object=deciding,
+                namespace=deciding.partition("/")[0] if deciding else "",
+                host="*",
+                port=None,
+                protocol="",
+                location=Location.ANY,
+                sources=tuple(members),
+                hops=(hop,),
+                evidence=_evidence((hop,), members),
+            )
+
+    def _of_plane(self, plane: DataPlane) -> tuple[Endpoint, ...]:
+        return tuple(
+            client for client in self._endpoints if self._meshes.membership(client).data_plane is plane
+        )
+
+    @cached_property
+    def _groups(self) -> tuple[_Clients, ...]:
+        """Istio's clients, gateways apart, in classes: a namespace counts only where something names it."""
+        placed = self._places
+        found: dict[Hashable, list[Endpoint]] = {}
+        for client in self._endpoints:
+            member = self._meshes.membership(client)
+            if member.data_plane in _ISTIO and not member.gateway:
+                own = client.namespace if placed is None or client.namespace in placed else ""
+                key = (member.data_plane, self._classes.of(client).common, own)
+                found.setdefault(key, []).append(client)
+        planes = ((self._meshes.membership(group[0]).data_plane, group) for group in found.values())
+        return tuple(_Clients(plane, tuple(group)) for plane, group in planes)
+
+    @cached_property
+    def _places(self) -> frozenset[str] | None:
+        """The namespaces whose clients may fare in a way of their own; None for each."""
+        roots = {config.root_namespace for config in self._configs.all}
+        if None in roots or any(obj.namespace in roots for obj in self._cluster.all(SIDECAR)):
+            return None
+        objects = [obj for kind in _PLACED for obj in self._cluster.all(kind)]
+        named = {str(name) for obj in objects for name in list_at(obj.spec, "exportTo")}
+        return frozenset({*(root for root in roots if root), *(obj.namespace for obj in objects), *named})
+
+
+def _location(entry: ServiceEntry) -> Location:
+    return Location.INTERNAL if entry.external is False else Location.EXTERNAL
+
+
+def _evidence(way: Way, members: Iterable[Endpoint], *own: str) -> tuple[str, ...]:
+    first = next(iter(members), None)
+    told = (item for hop in way for item in hop.reasons.evidence)
+    return tuple(dict.fromkeys((*own, *told, *(first.evidence[:2] if first else ()))))
