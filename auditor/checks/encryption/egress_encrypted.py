@@ -181,10 +181,11 @@ class _Reach:
         self._ports = cache(self._ports_out)
 
     def may_send(self, client: Endpoint, row: Egress) -> bool:
-        """False only where policy denies every address outside on the port (on all of TCP where none is given)."""
+        """False only where policy denies every address outside on the port that is called in the end (on all of TCP where
+        that isn't known)."""
         if len(row.hops) != 1 or row.location is Location.INTERNAL:
             return True
-        return any(_holds(ports, row.port) for ports in self._ports(client))
+        return any(_holds(ports, row.hops[0].port) for ports in self._ports(client))
 
     def _ports_out(self, client: Endpoint) -> tuple[PortSet, ...]:
         found: list[PortSet] = []

@@ -5,6 +5,8 @@ outside the mesh gets what the application sends, and one inside gets automatic 
 doesn't look at DestinationRules (src/proxy/outbound.rs): only a waypoint does.
 """
 
+from dataclasses import replace
+
 from auditor.encryption.egress.gateways import EgressGateways, Served
 from auditor.encryption.egress.routes import MESH, Destination, EgressRoutes
 from auditor.encryption.egress.service_entries import EntryPort, ServiceEntries, ServiceEntry
@@ -80,7 +82,7 @@ class IstioEgress:
             cause = Cause("indeterminate.egress.ambient-internal", (("host", host),))
             return self._unknown(client, host, _by_entry(entry, cause))
         cause = Cause("egress.ambient-without-waypoint", (("host", host),))
-        return (Hop(client.id, OUTSIDE, as_it_is(port.protocol), _by_entry(entry, cause)),)
+        return (Hop(client.id, OUTSIDE, as_it_is(port.protocol), _by_entry(entry, cause), port=port.target),)
 
     def _through_waypoint(
         self,
@@ -107,7 +109,7 @@ class IstioEgress:
         if past is None:
             return None
         sent = Sent.INDETERMINATE if past.wire is Wire.INDETERMINATE else as_it_is(port.protocol)
-        return (Hop(client.id, OUTSIDE, sent, past.reasons),)
+        return (Hop(client.id, OUTSIDE, sent, past.reasons, port=port.number),)
 
     def _routed(self, client: Endpoint, config: MeshConfig, host: str, port: EntryPort) -> Way:
         services = self._routes.of(client.namespace, frozenset({MESH}), host, port.number, port.protocol)
@@ -197,7 +199,7 @@ class IstioEgress:
         by_rule = Reasons((), rules, tuple(rule.evidence_id for rule in rules))
         if settings.tls is None:
             sent, cause = self._without_settings(entry, protocol, config)
-            return Hop(origin, OUTSIDE, sent, by_rule + _by_entry(entry, cause))
+            return Hop(origin, OUTSIDE, sent, by_rule + _by_entry(entry, cause), port=port.target)
         wire, cause = wire_of(settings, gateway=gateway)
         sent = sent_by(wire, protocol)
         reasons = Reasons((cause,)) + by_rule + _by_entry(entry)
@@ -206,8 +208,10 @@ class IstioEgress:
             own = (
                 Reasons((Cause("egress.tls-in-tls", (("port", str(port.number)),)),)) if twice else Reasons()
             )
-            return Hop(origin, OUTSIDE, sent, reasons + own)
-        return Hop(origin, OUTSIDE, sent, reasons + Reasons((_application(protocol, port),)))
+            return Hop(origin, OUTSIDE, sent, reasons + own, port=port.target)
+        return Hop(
+            origin, OUTSIDE, sent, reasons + Reasons((_application(protocol, port),)), port=port.target
+        )
 
     def _without_settings(self, entry: ServiceEntry, protocol: str, config: MeshConfig) -> tuple[Sent, Cause]:
         """Automatic mTLS is for endpoints inside the mesh that say that they take it."""
@@ -269,7 +273,7 @@ def _worst_hop(hops: list[Hop]) -> Hop:
 
 
 def _adding(hop: Hop, reasons: Reasons) -> Hop:
-    return Hop(hop.origin, hop.target, hop.sent, reasons + hop.reasons, hop.nodes)
+    return replace(hop, reasons=reasons + hop.reasons)
 
 
 def _by_entry(entry: ServiceEntry, *causes: Cause) -> Reasons:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from auditor.inventory.cluster import Cluster
 from auditor.model.kinds import kind_key
@@ -16,10 +17,12 @@ _MAX_LABELS = 128
 
 @dataclass(frozen=True, slots=True)
 class EntryPort:
-    """A port of a ServiceEntry; `protocol` in capitals, TCP where none is given."""
+    """A port of a ServiceEntry; `protocol` in capitals, TCP where none is given. `target` is the port of the endpoints,
+    None where they have ports of their own."""
 
     number: int
     protocol: str
+    target: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +111,8 @@ def _parse(obj: KubeObject, default_export: Sequence[str]) -> ServiceEntry:
     location = spec.get("location", 0)
     known = isinstance(location, str | int) and not isinstance(location, bool)
     hosts = [host.lower() for host in list_at(spec, "hosts") if isinstance(host, str)]
-    ports = [_port(entry) for entry in mappings_at(spec, "ports")]
+    differ = any(endpoint.get("ports") for endpoint in mappings_at(spec, "endpoints"))
+    ports = [_port(entry, differ) for entry in mappings_at(spec, "ports")]
     return ServiceEntry(
         obj=obj,
         hosts=tuple(dict.fromkeys(hosts)),
@@ -119,8 +123,13 @@ def _parse(obj: KubeObject, default_export: Sequence[str]) -> ServiceEntry:
     )
 
 
-def _port(entry: JsonObject) -> EntryPort | None:
-    number = entry.get("number")
-    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 65535:
+def _port(entry: JsonObject, differ: bool) -> EntryPort | None:
+    number, target = entry.get("number"), entry.get("targetPort")
+    if not _is_port(number):
         return None
-    return EntryPort(number, (text_at(entry, "protocol") or "TCP").upper())
+    at = None if differ else target if _is_port(target) else number
+    return EntryPort(number, (text_at(entry, "protocol") or "TCP").upper(), at)
+
+
+def _is_port(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535

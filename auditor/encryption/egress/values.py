@@ -73,13 +73,15 @@ def as_it_is(protocol: str) -> Sent:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One hop of a way out. `nodes` tells whether the cluster's nodes encrypt it: NO for what leaves the cluster."""
+    """One hop of a way out. `nodes` tells whether the cluster's nodes encrypt it: NO for what leaves the cluster. `port` is
+    the one that it connects to in the end, None where that isn't known."""
 
     origin: str
     target: str
     sent: Sent
     reasons: Reasons
     nodes: Tri = Tri.NO
+    port: int | None = None
 
     @property
     def record(self) -> EncryptionRecord:
