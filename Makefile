@@ -7,14 +7,16 @@ SAMPLE ?= payments-istio
 OUT ?= out/$(SAMPLE)
 SAMPLES := payments-istio clinic-linkerd legacy-flannel
 JOBS ?= auto
+EXAMPLES ?= 1000
 
 PROGRAMS := $${AUDITOR_TEST_CACHE:-$$HOME/.cache/auditor-tests}/controlplane
 
-.PHONY: help setup report samples test check unit live-programs bench lock clean
+.PHONY: help setup report samples test check unit proof live-programs bench lock clean
 
 help:
 	@echo "make report   set up, audit the sample cluster $(SAMPLE), print where the report is"
 	@echo "make test     set up, run the linters, the type checker and all tests"
+	@echo "make proof    compare the reachability engine with slow evaluators on $(EXAMPLES) clusters for each layer and mixture"
 	@echo "make samples  audit all three sample clusters"
 	@echo "make bench    print CPU seconds and peak memory of the main job and of the engines"
 	@echo "make lock     resolve the dependencies again, with hashes"
@@ -58,6 +60,9 @@ unit: $(VENV)/.test live-programs
 live-programs:
 	@if command -v go >/dev/null; then bash tests/live/controlplane/build.sh "$(PROGRAMS)"; \
 	else echo "auditor: Go isn't installed: the live tests are skipped (in CI that is a failure)" >&2; fi
+
+proof: $(VENV)/.test
+	@AUDITOR_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n $(JOBS) tests/network -k "against_reference or properties"
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m benchmarks

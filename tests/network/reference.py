@@ -35,11 +35,12 @@ class Party:
 
 @dataclass(frozen=True)
 class World:
-    """All objects that decide."""
+    """All objects that decide. `blocks_outside`: an ipBlock never matches inside the cluster, as Cilium reads it."""
 
     namespaces: Mapping[str, Mapping[str, str]]
     nodes: Mapping[str, Mapping[str, str]]
     policies: tuple[Raw, ...]
+    blocks_outside: bool = False
 
     def of_kind(self, *kinds: str) -> Iterator[Raw]:
         """The policies of some kinds."""
@@ -65,15 +66,17 @@ def _side(
 ) -> set[str]:
     if not subject.is_pod:
         return {ALLOW}
-    flow = _Flow(world, direction, subject, peer, target, port, protocol)
+    flow = Flow(world, direction, subject, peer, target, port, protocol)
     result = set()
-    for admin in _tier(flow, "Admin"):
+    for admin in tier_outcomes(flow, "Admin"):
         result |= {admin} if admin != PASS else _network_policies(flow)
     return result
 
 
 @dataclass(frozen=True)
-class _Flow:
+class Flow:
+    """One packet: the subject whose policies are asked, the other end, and the destination of the two."""
+
     world: World
     direction: str
     subject: Party
@@ -83,7 +86,7 @@ class _Flow:
     protocol: str
 
 
-def _tier(flow: _Flow, tier: str) -> set[str]:
+def tier_outcomes(flow: Flow, tier: str) -> set[str]:
     """First match by priority, then rule order; equal priorities: any of the policies that match."""
     by_priority: dict[int, list[str]] = {}
     for policy in flow.world.policies:
@@ -99,11 +102,11 @@ def _tier_of(policy: Raw) -> str | None:
     return kinds.get(policy["kind"]) or policy["spec"].get("tier")
 
 
-def _is_subject(flow: _Flow, subject: Raw) -> bool:
+def _is_subject(flow: Flow, subject: Raw) -> bool:
     return _is_pod_peer(flow.world, subject, flow.subject)
 
 
-def _first_match(flow: _Flow, policy: Raw) -> str | None:
+def _first_match(flow: Flow, policy: Raw) -> str | None:
     for rule in policy["spec"].get(flow.direction) or []:
         peers = rule["from" if flow.direction == "ingress" else "to"]
         action = {"Allow": ALLOW, "Accept": ALLOW, "Deny": DENY, "Pass": PASS}[rule["action"]]
@@ -138,12 +141,12 @@ def _is_pod_peer(world: World, peer: Raw, party: Party) -> bool:
     return _matches(pods.get("namespaceSelector"), space) and _matches(pods["podSelector"], party.labels)
 
 
-def _has_port(flow: _Flow, rule: Raw) -> bool:
+def _has_port(flow: Flow, rule: Raw) -> bool:
     listed = rule.get("ports") or rule.get("protocols")
     return not listed or any(_is_port(flow, entry) for entry in listed)
 
 
-def _is_port(flow: _Flow, entry: Raw) -> bool:
+def _is_port(flow: Flow, entry: Raw) -> bool:
     name = entry.get("namedPort") or entry.get("destinationNamedPort")
     if name:
         return _is_named(flow, name)
@@ -160,11 +163,11 @@ def _is_port(flow: _Flow, entry: Raw) -> bool:
     return protocol.upper() == flow.protocol and low <= flow.port <= high
 
 
-def _is_named(flow: _Flow, name: str) -> bool:
+def _is_named(flow: Flow, name: str) -> bool:
     return flow.target.is_pod and (name, flow.protocol, flow.port) in flow.target.ports
 
 
-def _network_policies(flow: _Flow) -> set[str]:
+def _network_policies(flow: Flow) -> set[str]:
     """Selected: only what some rule allows. Not selected: the baseline, and what it passes is allowed."""
     selecting = [
         policy
@@ -175,7 +178,7 @@ def _network_policies(flow: _Flow) -> set[str]:
     ]
     if selecting:
         return {ALLOW if any(_allows(flow, policy) for policy in selecting) else DENY}
-    return {ALLOW if outcome == PASS else outcome for outcome in _tier(flow, "Baseline")}
+    return {ALLOW if outcome == PASS else outcome for outcome in tier_outcomes(flow, "Baseline")}
 
 
 def _types(spec: Raw) -> list[str]:
@@ -184,18 +187,20 @@ def _types(spec: Raw) -> list[str]:
     return ["ingress", "egress"] if spec.get("egress") else ["ingress"]
 
 
-def _allows(flow: _Flow, policy: Raw) -> bool:
+def _allows(flow: Flow, policy: Raw) -> bool:
     return any(_rule_allows(flow, policy, rule) for rule in policy["spec"].get(flow.direction) or [])
 
 
-def _rule_allows(flow: _Flow, policy: Raw, rule: Raw) -> bool:
+def _rule_allows(flow: Flow, policy: Raw, rule: Raw) -> bool:
     peers = rule.get("from" if flow.direction == "ingress" else "to")
     space = policy["metadata"]["namespace"]
     return (not peers or any(_is_np_peer(flow, peer, space) for peer in peers)) and _np_ports(flow, rule)
 
 
-def _is_np_peer(flow: _Flow, peer: Raw, space: str) -> bool:
+def _is_np_peer(flow: Flow, peer: Raw, space: str) -> bool:
     if "ipBlock" in peer:
+        if flow.world.blocks_outside and (flow.peer.space is not None or flow.peer.is_node):
+            return False
         block = peer["ipBlock"]
         holes = block.get("except") or []
         return _inside(flow.peer.address, block["cidr"]) and not any(
@@ -208,12 +213,12 @@ def _is_np_peer(flow: _Flow, peer: Raw, space: str) -> bool:
     return flow.peer.space == space
 
 
-def _np_ports(flow: _Flow, rule: Raw) -> bool:
+def _np_ports(flow: Flow, rule: Raw) -> bool:
     entries = rule.get("ports")
     return not entries or any(_np_port(flow, entry) for entry in entries)
 
 
-def _np_port(flow: _Flow, entry: Raw) -> bool:
+def _np_port(flow: Flow, entry: Raw) -> bool:
     if entry.get("protocol", "TCP") != flow.protocol:
         return False
     port = entry.get("port")

@@ -7,7 +7,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import CodeType
 from typing import Any
@@ -59,30 +59,32 @@ def outcome(world: CalicoWorld, source: Party, destination: Party, port: int, pr
 def _side(flow: Flow) -> str:
     if not flow.subject.is_pod:
         return ALLOW
-    for tier, default in _tiers(flow.world):
-        policies = sorted(_policies(flow, tier), key=lambda entry: entry[0])
-        selecting = [rules for _, rules in policies]
-        if not selecting:
-            continue
-        action = next((a for rules in selecting for a in rules(flow)), default)
+    for tier, _, default in tiers(flow.world):
+        action = tier_action(flow, tier, default)
         if action != "Pass":
             return ALLOW if action == "Allow" else DENY
-    return _profile(flow)
+    return profile(flow)
 
 
-def _tiers(world: CalicoWorld) -> list[tuple[str, str]]:
-    """(name, end-of-tier action) by order, then name."""
-    tiers: dict[str, tuple[float, str]] = {
+def tier_action(flow: Flow, tier: str, default: str) -> str:
+    """What a tier does: Pass where none of its policies selects the subject, else the first match or its default."""
+    selecting = [rules for _, rules in sorted(_policies(flow, tier), key=lambda entry: entry[0])]
+    if not selecting:
+        return "Pass"
+    return next((action for rules in selecting for action in rules(flow)), default)
+
+
+def tiers(world: CalicoWorld) -> list[tuple[str, float, str]]:
+    """(name, order, end-of-tier action) by order, then name."""
+    found: dict[str, tuple[float, str]] = {
         "kube-admin": (1_000, "Pass"),
         "default": (1_000_000, "Deny"),
         "kube-baseline": (10_000_000, "Pass"),
     }
     for tier in world.of_kind("Tier"):
         spec = tier["spec"]
-        tiers[tier["metadata"]["name"]] = spec.get("order", math.inf), spec.get("defaultAction", "Deny")
-    return [
-        (name, end) for _, name, end in sorted((order, name, end) for name, (order, end) in tiers.items())
-    ]
+        found[tier["metadata"]["name"]] = spec.get("order", math.inf), spec.get("defaultAction", "Deny")
+    return [(name, *found[name]) for name in sorted(found, key=lambda name: (found[name][0], name))]
 
 
 def _policies(flow: Flow, tier: str) -> Iterator[tuple[Any, Any]]:
@@ -92,7 +94,9 @@ def _policies(flow: Flow, tier: str) -> Iterator[tuple[Any, Any]]:
             name = metadata["name"].removeprefix(f"{tier}.")
             key = spec.get("order", math.inf), name, metadata.get("namespace", ""), policy["kind"]
             yield key, lambda f, p=policy: _actions(f, p)
-    if tier == "default" and any(_kubernetes_selects(flow, p) for p in flow.world.kubernetes.policies):
+    if tier == "default" and any(
+        _kubernetes_selects(flow, p) for p in flow.world.kubernetes.of_kind("NetworkPolicy")
+    ):
         yield (1_000, "", "", ""), _kubernetes_actions
 
 
@@ -102,7 +106,7 @@ def _kubernetes_selects(flow: Flow, policy: Raw) -> bool:
     types = policy["spec"].get("policyTypes")
     if not types:
         bare["spec"]["policyTypes"] = ["Ingress", "Egress"] if policy["spec"].get("egress") else ["Ingress"]
-    world = World(flow.world.kubernetes.namespaces, flow.world.kubernetes.nodes, (bare,))
+    world = replace(flow.world.kubernetes, policies=(bare,))
     stranger = Party("203.0.113.9")
     ends = (stranger, flow.subject) if flow.direction == "ingress" else (flow.subject, stranger)
     return kubernetes_outcomes(world, *ends, flow.port, flow.protocol) == {DENY}
@@ -114,10 +118,10 @@ def _kubernetes_actions(flow: Flow) -> Iterator[str]:
     unbound = Party(peer.address, peer.space, peer.labels, peer.ports, None, peer.host_network, peer.is_node)
     only = [
         _one_direction(p, flow.direction)
-        for p in flow.world.kubernetes.policies
+        for p in flow.world.kubernetes.of_kind("NetworkPolicy")
         if _kubernetes_selects(flow, p)
     ]
-    world = World(flow.world.kubernetes.namespaces, flow.world.kubernetes.nodes, tuple(only))
+    world = replace(flow.world.kubernetes, policies=tuple(only))
     ends = (unbound, flow.subject) if flow.direction == "ingress" else (flow.subject, unbound)
     if kubernetes_outcomes(world, *ends, flow.port, flow.protocol) == {ALLOW}:
         yield "Allow"
@@ -147,7 +151,8 @@ def _actions(flow: Flow, policy: Raw) -> Iterator[str]:
             yield rule["action"]
 
 
-def _profile(flow: Flow) -> str:
+def profile(flow: Flow) -> str:
+    """What the profiles of the subject's namespace and account say of what no policy decided."""
     profiles = {p["metadata"]["name"]: p for p in flow.world.of_kind("Profile")}
     own = profiles.get(f"kns.{flow.subject.space}")
     if own is None:

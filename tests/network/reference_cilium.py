@@ -5,10 +5,10 @@ docs.cilium.io: Network Policy, Layer 3/4 Examples, Policy Enforcement Modes, De
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.network.reference import ALLOW, DENY, Party, Raw, World
+from tests.network.reference import ALLOW, DENY, PASS, Party, Raw, World
 from tests.network.reference import outcomes as kubernetes_outcomes
 
 LIMITED = "limited"
@@ -58,8 +58,12 @@ def outcome(world: CiliumWorld, source: Party, destination: Party, port: int, pr
 
 
 def _side(flow: Flow) -> str:
-    if not flow.subject.is_pod:
-        return ALLOW
+    found = decide(flow) if flow.subject.is_pod else ALLOW
+    return ALLOW if found == PASS else found
+
+
+def decide(flow: Flow) -> str:
+    """What the policies of both kinds say of a packet; PASS where the subject isn't isolated and nothing matches."""
     rules = [(space, rule) for space, rule in _rules(flow.world) if _selects(flow, space, rule)]
     for space, rule in rules:
         if any(_entry(flow, space, entry) for entry in rule.get(f"{flow.direction}Deny") or []):
@@ -71,7 +75,7 @@ def _side(flow: Flow) -> str:
     if LIMITED in found:
         return LIMITED
     isolated = isolated or flow.world.mode == "always" or any(_isolates(flow, rule) for _, rule in rules)
-    return DENY if isolated else ALLOW
+    return DENY if isolated else PASS
 
 
 def _rules(world: CiliumWorld) -> Iterator[tuple[str | None, Raw]]:
@@ -184,12 +188,12 @@ def _inside(party: Party, cidr: str) -> bool:
 def _kubernetes(flow: Flow) -> tuple[bool, bool]:
     """Whether Kubernetes policies isolate the subject, and whether one of them allows the packet."""
     kubernetes = flow.world.kubernetes
-    mine = [p for p in kubernetes.policies if _kubernetes_selects(flow, p)]
+    mine = [p for p in kubernetes.of_kind("NetworkPolicy") if _kubernetes_selects(flow, p)]
     only = tuple({**p, "spec": {**p["spec"], "policyTypes": [flow.direction.capitalize()]}} for p in mine)
     peer = flow.peer
     unbound = Party(peer.address, peer.space, peer.labels, peer.ports, None, peer.host_network, peer.is_node)
     ends = (unbound, flow.subject) if flow.direction == "ingress" else (flow.subject, unbound)
-    world = World(kubernetes.namespaces, kubernetes.nodes, only)
+    world = replace(kubernetes, policies=only)
     return bool(mine), bool(mine) and kubernetes_outcomes(world, *ends, flow.port, flow.protocol) == {ALLOW}
 
 

@@ -1,49 +1,22 @@
-"""The engine against the slow evaluator on generated clusters. AUDITOR_EXAMPLES sets how many; 150 without it."""
+"""NetworkPolicy and the cluster-wide kinds against the slow evaluator on generated clusters."""
 
-import os
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.inventory.endpoints import Endpoint
 from auditor.model.verdict import Reach
-from auditor.network.addresses import External
 from auditor.network.connectivity import Basis, Connectivity
 from auditor.network.ports import NOTHING
-from auditor.network.universe import Host, Peer
+from auditor.network.universe import Peer
 from tests.network.building import Raw, connect
 from tests.network.generated import PORTS, clusters
-from tests.network.reference import ALLOW, DENY, Party, outcomes, world_of
+from tests.network.proof import ALLOW, DENY, MAYBE, compare, examples, points
+from tests.network.reference import outcomes, world_of
 
-_EXAMPLES = int(os.environ.get("AUDITOR_EXAMPLES", "150"))
-_settings = settings(
-    max_examples=_EXAMPLES,
-    deadline=None,
-    derandomize="AUDITOR_EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-_EXPECTED = {
-    frozenset({ALLOW}): Reach.ALLOWED,
-    frozenset({DENY}): Reach.DENIED,
-    frozenset({ALLOW, DENY}): Reach.INDETERMINATE,
-}
-_POINTS = [(port, protocol) for port in (*PORTS, 79, 8081, 10001) for protocol in ("TCP", "UDP", "SCTP")]
-
-
-def _party(peer: Peer) -> Party | None:
-    if isinstance(peer, Endpoint):
-        if peer.namespace == "kube-system":
-            return None
-        ports = tuple((p.name, p.protocol, p.port) for p in peer.ports)
-        node = next(iter(peer.node_names))
-        return Party(peer.addresses[0], peer.namespace, peer.labels, ports, node, peer.host_network)
-    if isinstance(peer, Host):
-        return Party(peer.addresses[0], node=peer.name, is_node=True)
-    address = peer.cidrs[0].partition("/")[0]
-    return Party(address)
+_ANSWERS = {frozenset({"allow"}): ALLOW, frozenset({"deny"}): DENY, frozenset({"allow", "deny"}): MAYBE}
+_POINTS = points((*PORTS, 79, 8081, 10001), "TCP", "UDP", "SCTP")
 
 
 def _ports_verdict(
@@ -56,37 +29,27 @@ def _ports_verdict(
     return Reach.INDETERMINATE if found else Reach.DENIED
 
 
-def _pairs(connectivity: Connectivity) -> Iterator[tuple[Peer, Party, Peer, Party]]:
-    parties = [(peer, party) for peer in connectivity.universe.peers if (party := _party(peer)) is not None]
-    for source, one in parties:
-        for destination, other in parties:
-            if not (isinstance(source, External) and isinstance(destination, External)):
-                yield source, one, destination, other
-
-
 def _compare(objects: list[Raw]) -> None:
-    connectivity, world = connect(objects), world_of(objects)
-    for source, one, destination, other in _pairs(connectivity):
-        for port, protocol in _POINTS:
-            expected = _EXPECTED[outcomes(world, one, other, port, protocol)]
-            where = (source.id, destination.id, port, protocol)
-            assert _ports_verdict(connectivity, source, destination, port, protocol) is expected, where
+    world = world_of(objects)
+    compare(
+        connect(objects), lambda _, one, __, other, *at: _ANSWERS[outcomes(world, one, other, *at)], _POINTS
+    )
 
 
 @given(clusters())
-@_settings
+@examples(40)
 def test_network_policies_as_specified(objects: list[Raw]) -> None:
     _compare(objects)
 
 
 @given(clusters(admin=True))
-@_settings
+@examples(40)
 def test_cluster_wide_policies_as_specified(objects: list[Raw]) -> None:
     _compare(objects)
 
 
 @given(clusters(admin=True), st.data())
-@settings(_settings, max_examples=max(50, _EXAMPLES // 3))
+@examples(30)
 def test_point_queries_groups_and_matrix_agree_with_pairs(objects: list[Raw], data: st.DataObject) -> None:
     connectivity = connect(objects)
     peers = connectivity.universe.peers
@@ -116,7 +79,7 @@ def test_point_queries_groups_and_matrix_agree_with_pairs(objects: list[Raw], da
 @pytest.mark.parametrize("admin", [False, True])
 def test_generated_clusters_are_valid(admin: bool) -> None:
     @given(clusters(admin=admin))
-    @settings(_settings, max_examples=50)
+    @examples(30)
     def check(objects: list[Raw]) -> None:
         codes = {problem.code for problem in connect(objects).policy_problems}
         assert codes <= {"invalid.unknown-peer", "invalid.equal-priority"}

@@ -1,28 +1,17 @@
 """Calico, alone and with Kubernetes NetworkPolicy, against the slow evaluator on generated clusters."""
 
-import os
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.inventory.endpoints import Endpoint
-from auditor.network.addresses import External
-from auditor.network.connectivity import Basis, Connectivity
-from auditor.network.universe import Host, Peer
 from tests.network.building import Raw, connect, namespace, node
 from tests.network.generated import BLOCKS, PORTS, SPACES, network_policies, pods, some
-from tests.network.reference import Party, world_of
-from tests.network.reference_calico import ALLOW, CalicoWorld, outcome
+from tests.network.proof import compare, examples, points
+from tests.network.reference import world_of
+from tests.network.reference_calico import CalicoWorld, outcome
 
-_EXAMPLES = int(os.environ.get("AUDITOR_EXAMPLES", "100"))
-_settings = settings(
-    max_examples=_EXAMPLES,
-    deadline=None,
-    derandomize="AUDITOR_EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-_POINTS = [(port, protocol) for port in (*PORTS, 79, 8081) for protocol in ("TCP", "UDP", "SCTP")]
+_POINTS = points((*PORTS, 79, 8081), "TCP", "UDP", "SCTP")
 _labels = st.sampled_from(({}, {"k": "x"}, {"k": "x"}, {"k": "y"}, {"l": "x"}, {"k": "x", "l": "y"}))
 _key, _value = st.sampled_from(("k", "l", "m")), st.sampled_from(("x", "y", "xy"))
 _atoms = st.one_of(
@@ -130,12 +119,10 @@ def _profiles(draw: st.DrawFn, name: str) -> Raw:
 
 
 @st.composite
-def calico_clusters(draw: st.DrawFn, kubernetes: bool = False) -> list[Raw]:
-    """A cluster with tiers, policies, network sets and profiles; with `kubernetes` also NetworkPolicies."""
-    objects = [namespace(name, **draw(_labels)) for name in SPACES]
-    objects += [node(f"node-{number}", f"192.0.2.{number}") for number in (1, 2)]
-    objects += [draw(_labelled_pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4))) + 1)]
-    tiers: tuple[str, ...] = ("kube-admin", "kube-baseline")
+def calico_objects(draw: st.DrawFn, own_tiers_only: bool = False) -> list[Raw]:
+    """Tiers, policies, network sets and profiles; `own_tiers_only`: none in the tiers of the cluster-wide kinds."""
+    objects = []
+    tiers: tuple[str, ...] = () if own_tiers_only else ("kube-admin", "kube-baseline")
     for name in draw(st.sampled_from(((), ("t1",), ("t1", "t2")))):
         spec: Raw = {"defaultAction": draw(st.sampled_from(("Deny", "Pass")))}
         order = draw(st.sampled_from((None, 1, 5, 2_000_000)))
@@ -152,45 +139,36 @@ def calico_clusters(draw: st.DrawFn, kubernetes: bool = False) -> list[Raw]:
         objects.append(draw(_profiles("kns.a")))
         if draw(st.booleans()):
             objects.append(draw(_profiles("ksa.a.default")))
+    return objects
+
+
+@st.composite
+def calico_clusters(draw: st.DrawFn, kubernetes: bool = False) -> list[Raw]:
+    """A cluster with Calico's objects; with `kubernetes` also NetworkPolicies."""
+    objects = [namespace(name, **draw(_labels)) for name in SPACES]
+    objects += [node(f"node-{number}", f"192.0.2.{number}") for number in (1, 2)]
+    objects += [draw(_labelled_pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4))) + 1)]
+    objects += draw(calico_objects())
     if kubernetes:
         objects += [draw(network_policies(number)) for number in range(draw(st.sampled_from((1, 2))))]
     return objects
 
 
-def _party(peer: Peer) -> Party:
-    if isinstance(peer, Endpoint):
-        ports = tuple((p.name, p.protocol, p.port) for p in peer.ports)
-        on = next(iter(peer.node_names))
-        return Party(peer.addresses[0], peer.namespace, peer.labels, ports, on, peer.host_network)
-    if isinstance(peer, Host):
-        return Party(peer.addresses[0], node=peer.name, is_node=True)
-    return Party(peer.cidrs[0].partition("/")[0])
-
-
 def _compare(objects: list[Raw]) -> None:
-    connectivity: Connectivity = connect(objects)
+    connectivity = connect(objects)
     assert connectivity.policy_problems == ()
     kubernetes = world_of([raw for raw in objects if "projectcalico" not in raw["apiVersion"]])
     world = CalicoWorld(kubernetes, tuple(objects))
-    parties = [(peer, _party(peer)) for peer in connectivity.universe.peers]
-    for source, one in parties:
-        for destination, other in parties:
-            if isinstance(source, External) and isinstance(destination, External):
-                continue
-            found = connectivity.connection(source, destination, Basis.DECLARED)
-            for port, protocol in _POINTS:
-                expected = outcome(world, one, other, port, protocol) == ALLOW
-                where = (source.id, destination.id, port, protocol, found.conditional, found.indeterminate)
-                assert found.allowed.contains(port, protocol) is expected, where
+    compare(connectivity, lambda _, one, __, other, *at: outcome(world, one, other, *at), _POINTS)
 
 
 @given(calico_clusters())
-@_settings
+@examples(30)
 def test_calico_as_documented(objects: list[Raw]) -> None:
     _compare(objects)
 
 
 @given(calico_clusters(kubernetes=True))
-@_settings
+@examples(30)
 def test_calico_with_kubernetes_policies_as_documented(objects: list[Raw]) -> None:
     _compare(objects)

@@ -1,28 +1,17 @@
 """Cilium, alone and with Kubernetes NetworkPolicy, against the slow evaluator on generated clusters."""
 
-import os
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.inventory.endpoints import Endpoint
-from auditor.network.addresses import External
-from auditor.network.connectivity import Basis
-from auditor.network.universe import Host, Peer
 from tests.network.building import Raw, connect, namespace, node
 from tests.network.generated import PORTS, SPACES, expressions, network_policies, pods, some
-from tests.network.reference import ALLOW, DENY, Party, world_of
-from tests.network.reference_cilium import LIMITED, CiliumWorld, outcome
+from tests.network.proof import compare, examples, points
+from tests.network.reference import world_of
+from tests.network.reference_cilium import CiliumWorld, outcome
 
-_EXAMPLES = int(os.environ.get("AUDITOR_EXAMPLES", "100"))
-_settings = settings(
-    max_examples=_EXAMPLES,
-    deadline=None,
-    derandomize="AUDITOR_EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-_POINTS = [(port, protocol) for port in (*PORTS, 79, 8081) for protocol in ("TCP", "UDP", "SCTP")]
+_POINTS = points((*PORTS, 79, 8081), "TCP", "UDP", "SCTP")
 _labels = st.sampled_from(({}, {"k": "x"}, {"k": "x"}, {"k": "y"}, {"l": "x"}, {"k": "x", "l": "y"}))
 _WORLD_BLOCKS = ("0.0.0.0/0", "10.0.0.0/8", "192.0.2.0/24", "203.0.113.0/24", "203.0.113.128/25")
 
@@ -113,12 +102,18 @@ def _policies(draw: st.DrawFn, number: int) -> Raw:
 
 
 @st.composite
+def cilium_objects(draw: st.DrawFn) -> list[Raw]:
+    """Policies of namespaces and of the cluster."""
+    return [draw(_policies(number)) for number in range(draw(st.sampled_from((1, 2, 3))))]
+
+
+@st.composite
 def cilium_clusters(draw: st.DrawFn, kubernetes: bool = False) -> list[Raw]:
     """A cluster with Cilium's policies; with `kubernetes` also NetworkPolicies."""
     objects = [namespace(name, **draw(_labels)) for name in SPACES]
     objects += [node(f"node-{number}", f"192.0.2.{number}") for number in (1, 2)]
     objects += [draw(_labelled_pods(number)) for number in range(1, draw(st.sampled_from((2, 3, 4))) + 1)]
-    objects += [draw(_policies(number)) for number in range(draw(st.sampled_from((1, 2, 3))))]
+    objects += draw(cilium_objects())
     mode = draw(st.sampled_from(("default", "default", "default", "always")))
     objects.append(
         {
@@ -133,42 +128,22 @@ def cilium_clusters(draw: st.DrawFn, kubernetes: bool = False) -> list[Raw]:
     return objects
 
 
-def _party(peer: Peer) -> Party:
-    if isinstance(peer, Endpoint):
-        ports = tuple((p.name, p.protocol, p.port) for p in peer.ports)
-        on = next(iter(peer.node_names))
-        return Party(peer.addresses[0], peer.namespace, peer.labels, ports, on, peer.host_network)
-    if isinstance(peer, Host):
-        return Party(peer.addresses[0], node=peer.name, is_node=True)
-    return Party(peer.cidrs[0].partition("/")[0])
-
-
 def _compare(objects: list[Raw]) -> None:
     connectivity = connect(objects)
     assert connectivity.policy_problems == ()
     kubernetes = world_of([raw for raw in objects if not raw["apiVersion"].startswith("cilium.io")])
     mode = next(raw["data"]["enable-policy"] for raw in objects if raw["kind"] == "ConfigMap")
     world = CiliumWorld(kubernetes, tuple(objects), mode)
-    parties = [(peer, _party(peer)) for peer in connectivity.universe.peers]
-    for source, one in parties:
-        for destination, other in parties:
-            if isinstance(source, External) and isinstance(destination, External):
-                continue
-            found = connectivity.connection(source, destination, Basis.DECLARED)
-            for port, protocol in _POINTS:
-                partly = any(ports.contains(port, protocol) for ports, _ in found.conditional)
-                ours = ALLOW if found.allowed.contains(port, protocol) else LIMITED if partly else DENY
-                expected = outcome(world, one, other, port, protocol)
-                assert ours == expected, (source.id, destination.id, port, protocol, ours, expected)
+    compare(connectivity, lambda _, one, __, other, *at: outcome(world, one, other, *at), _POINTS)
 
 
 @given(cilium_clusters())
-@_settings
+@examples(30)
 def test_cilium_as_documented(objects: list[Raw]) -> None:
     _compare(objects)
 
 
 @given(cilium_clusters(kubernetes=True))
-@_settings
+@examples(30)
 def test_cilium_with_kubernetes_policies_as_documented(objects: list[Raw]) -> None:
     _compare(objects)
