@@ -13,6 +13,7 @@ from auditor.model.control import Control, Framework
 from auditor.model.egress_result import EgressResult
 from auditor.model.encryption_result import EncryptionResult
 from auditor.model.entrypoints_result import EntryPointsResult
+from auditor.model.notification import Notification
 from auditor.model.preflight_result import PreflightResult
 from auditor.model.result import AuditResult
 from auditor.model.run_config import RunConfig
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "entrypoints": EntryPointsResult,
     "exposure": ExposureResult,
     "framework": Framework,
+    "notification": Notification,
     "preflight": PreflightResult,
     "query": QueryResult,
     "results": AuditResult,

@@ -27,14 +27,18 @@ from auditor.collect.live.target import LiveTarget
 from auditor.evaluate.comparison import Compared, compare
 from auditor.model.comparison import Comparison
 from auditor.model.kinds import KindKey
+from auditor.model.notification import Notification
 from auditor.model.outcome import Outcome
 from auditor.model.result import AuditResult, Record
 from auditor.model.run_config import RunConfig
 from auditor.model.run_record import RECORD, STARTED, IncompleteKind, RunRecord, RunStarted
 from auditor.model.strict_yaml import Located, parse_strict
-from auditor.model.user_error import ExitCode
+from auditor.model.user_error import ExitCode, UserError
+from auditor.publish.channels import Channel, open_channels
+from auditor.publish.delivery import DeliveryFailed
 from auditor.report.connectivity_json import render_record
 from auditor.report.json_report import read_json
+from auditor.report.notification import notification_of_failure, notification_of_run
 from auditor.store.runs import RunStore, open_store, run_folder, stored_files
 from auditor.store.shelf import ShelfError
 
@@ -89,6 +93,7 @@ def check_run(request: RunRequest) -> None:
     """Read every file that the configuration names, and connect to nothing. Raises UserError."""
     config = request.config
     open_store(config.store)
+    open_channels(config.notify, request.folder, request.now, request.sleep)
     _scope_text(request)
     controls_of_kinds(config.collect.frameworks, [request.path(name) for name in config.controls])
 
@@ -97,6 +102,19 @@ def run_unattended(request: RunRequest) -> RunOutcome:
     """Do all of it. Raises UserError when nothing could be stored: exit code 2 or 4."""
     config = request.config
     store = open_store(config.store)
+    channels = open_channels(config.notify, request.folder, request.now, request.sleep)
+    try:
+        outcome, comparison = _store_run(request, store)
+    except Exception as error:
+        _tell_failure(request, channels, error)
+        raise
+    _notify(request, channels, outcome, comparison)
+    _prune(request, store, outcome)
+    return outcome
+
+
+def _store_run(request: RunRequest, store: RunStore) -> tuple[RunOutcome, Comparison]:
+    config = request.config
     store.check()
     started = request.now()
     run = run_folder(config.name, started)
@@ -113,9 +131,7 @@ def run_unattended(request: RunRequest) -> RunOutcome:
         record = _record(request, run, started, result, comparison, folder)
         _write(folder / RECORD, record)
         store.put(run, folder)
-    outcome = RunOutcome(record)
-    _prune(request, store, outcome)
-    return outcome
+    return RunOutcome(record), comparison
 
 
 def _text(time: datetime) -> str:
@@ -259,6 +275,38 @@ def incomplete_kinds(result: AuditResult) -> list[IncompleteKind]:
         for kind in result.kinds
         if kind.read and kind.completeness not in ("complete", "not-installed")
     ]
+
+
+def _notify(
+    request: RunRequest, channels: Sequence[Channel], outcome: RunOutcome, comparison: Comparison
+) -> None:
+    place = f"{request.config.store.url.rstrip('/')}/{outcome.record.run}"
+    notification = notification_of_run(outcome.record, comparison, request.config.notify.on, place)
+    if notification is not None:
+        outcome.undelivered += _send(channels, notification)
+
+
+def _tell_failure(request: RunRequest, channels: Sequence[Channel], error: Exception) -> None:
+    """Nothing could be stored: those who want to know of incomplete runs are told, whatever became of it."""
+    if "incomplete" not in request.config.notify.on:
+        return
+    cause = str(error) if isinstance(error, UserError) else f"internal error: {type(error).__name__}"
+    time = _text(request.now())
+    for line in _send(channels, notification_of_failure(request.config.name, time, cause)):
+        request.remark(line)
+
+
+def _send(channels: Sequence[Channel], notification: Notification) -> list[str]:
+    """What could not be delivered, one line each. One channel's failure keeps none of the others from being tried."""
+    undelivered = []
+    for channel in channels:
+        try:
+            channel.send(notification)
+        except DeliveryFailed as error:
+            undelivered.append(f"{channel.name} wasn't told: {error}")
+        except Exception as error:  # the evidence is stored: nothing here may lose the run
+            undelivered.append(f"{channel.name} wasn't told: internal error: {type(error).__name__}")
+    return undelivered
 
 
 def _prune(request: RunRequest, store: RunStore, outcome: RunOutcome) -> None:

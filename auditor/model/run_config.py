@@ -21,15 +21,18 @@ FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 _ADDRESS = re.compile(r"[^@\s<>,;\"\x00-\x1f]{1,64}@[^@\s<>,;\"\x00-\x1f]{1,255}")
 
 
-def _web_address(value: str | None) -> str | None:
-    if value is None:
-        return None
+def is_web_address(text: str) -> bool:
+    """Whether it is http or https with a host, in printable ASCII without spaces."""
     try:
-        parts = urlsplit(value)
+        parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable or not value.isprintable() or " " in value:
+        return False
+    return usable and text.isascii() and text.isprintable() and " " not in text
+
+
+def _web_address(value: str | None) -> str | None:
+    if value is not None and not is_web_address(value):
         raise ValueError("expected an address as https://host/path")
     return value
 

@@ -1,0 +1,81 @@
+"""Who is told of a run, and what becomes of a run when nobody can be told."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from auditor.model.user_error import ExitCode, UserError
+from tests.publish.conftest import Receiver, receiving
+from tests.unattended.conftest import Nightly
+from tests.unattended.test_runs import drop_policies, forget_claim
+
+
+@pytest.fixture
+def told(nightly: Nightly) -> Iterator[Receiver]:
+    with receiving() as receiver:
+        (nightly.folder / "hook").write_text(receiver.url)
+        nightly.config["notify"] = {"webhook": {"url_file": "hook"}}
+        yield receiver
+
+
+def test_new_failures_are_told_once(nightly: Nightly, told: Receiver) -> None:
+    nightly.run()
+    drop_policies(nightly, "records")
+    second = nightly.run()
+    nightly.run()
+    bodies = [json.loads(body) for body in told.bodies]
+    assert [body["run"] for body in bodies] == ["20260930T020000Z-nightly", second.record.run]
+    assert bodies[1]["events"] == ["new-failures"]
+    assert bodies[1]["new_failures"] == second.record.new_failures > 0
+    assert bodies[1]["stored_at"] == f"file://{nightly.store}/{second.record.run}"
+
+
+def test_incomplete_evidence_is_told_every_time(nightly: Nightly, told: Receiver) -> None:
+    nightly.run()
+    forget_claim(nightly, "", "services")
+    runs = [nightly.run().record.run for _ in range(2)]
+    bodies = [json.loads(body) for body in told.bodies[1:]]
+    assert [body["run"] for body in bodies] == runs
+    assert bodies[0]["events"] == ["incomplete"]
+    assert [kind["kind"] for kind in bodies[0]["incomplete_kinds"]] == ["Service"]
+
+
+def test_a_run_that_fails_altogether_is_told_with_its_cause(nightly: Nightly, told: Receiver) -> None:
+    nightly.config["collect"]["sources"] = ["not-there"]
+    with pytest.raises(UserError):
+        nightly.run()
+    body = json.loads(told.bodies[0])
+    assert (body["events"], body["run"], body["stored_at"]) == (["incomplete"], None, None)
+    assert "not-there" in body["cause"]
+
+
+def test_evidence_outlives_a_receiver_that_fails(nightly: Nightly, told: Receiver) -> None:
+    told.answers = [(500, {})]
+    outcome = nightly.run()
+    assert outcome.undelivered == ["webhook wasn't told: answered with status 500, 4 times"]
+    assert outcome.exit_code is ExitCode.OUTPUT_NOT_WRITTEN
+    assert (nightly.store / outcome.record.run / "run.json").is_file()
+
+
+def test_what_the_evidence_deserves_beats_a_failed_delivery(nightly: Nightly, told: Receiver) -> None:
+    told.answers = [(500, {})]
+    nightly.config["fail_on"] = ["FAIL"]
+    assert nightly.run().exit_code is ExitCode.FAIL_ON_MET
+
+
+def test_one_failing_receiver_keeps_no_other_from_being_told(nightly: Nightly, told: Receiver) -> None:
+    with receiving() as other:
+        told.answers = [(404, {})]
+        nightly.config["notify"]["slack"] = {"url": other.url}
+        outcome = nightly.run()
+        assert len(other.bodies) == 1
+    assert outcome.undelivered == ["webhook wasn't told: answered with status 404"]
+
+
+def test_a_secret_that_is_not_there_is_found_before_the_long_work(nightly: Nightly, told: Receiver) -> None:
+    (nightly.folder / "hook").unlink()
+    with pytest.raises(UserError, match="hook: can't be read") as raised:
+        nightly.run()
+    assert raised.value.exit_code is ExitCode.WRONG_USE
+    assert not nightly.store.exists()
