@@ -11,7 +11,7 @@ EXAMPLES ?= 1000
 
 PROGRAMS := $${AUDITOR_TEST_CACHE:-$$HOME/.cache/auditor-tests}/controlplane
 
-.PHONY: help setup report samples test check unit proof live-programs bench lock clean
+.PHONY: help setup report samples test check unit proof live-programs bench manifests image lock clean
 
 help:
 	@echo "make report   set up, audit the sample cluster $(SAMPLE), print where the report is"
@@ -19,6 +19,8 @@ help:
 	@echo "make proof    compare the reachability engine with slow evaluators on $(EXAMPLES) clusters for each layer and mixture"
 	@echo "make samples  audit all three sample clusters"
 	@echo "make bench    print CPU seconds and peak memory of the main job and of the engines"
+	@echo "make image    build the container image with buildah, try it, print its size (deploy/image/build.sh says more)"
+	@echo "make manifests  write the chart's rules and the plain manifests again (after a change to what controls read)"
 	@echo "make lock     resolve the dependencies again, with hashes"
 
 $(VENV)/.created:
@@ -67,10 +69,19 @@ proof: $(VENV)/.test
 bench: $(VENV)/.test
 	@$(BIN)/python -m benchmarks
 
+manifests: $(VENV)/.run live-programs
+	@$(BIN)/python deploy/generate_rules.py
+	@PATH="$(PROGRAMS):$$PATH" $(BIN)/python deploy/kustomize/render.py
+
+image:
+	@sh deploy/image/build.sh
+
 lock:
 	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --group build -o requirements/build.txt
 	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --all-extras --group dev -c requirements/run.txt -c requirements/build.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --all-extras -c requirements/dev.txt pyproject.toml -o requirements/image.txt
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" --group image -c requirements/dev.txt -o requirements/sbom.txt
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,9 +1,9 @@
 #!/bin/sh
 # What the system must have: Pango and HarfBuzz for WeasyPrint (libharfbuzz-subset0 keeps PDF bytes stable), Noto fonts with
-# CJK, and for the tests a browser and PDF tools. Installed on Debian and Ubuntu when that is allowed, else named in one line.
+# CJK, and for the tests a browser, PDF tools and buildah. Installed on Debian and Ubuntu when that is allowed, else told.
 set -eu
 packages="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-core fonts-noto-cjk"
-if [ "${1:-}" = test ]; then packages="$packages chromium poppler-utils shellcheck"; fi
+if [ "${1:-}" = test ]; then packages="$packages chromium poppler-utils shellcheck buildah mmdebstrap"; fi
 
 if [ "$(uname)" = Darwin ]; then
   ls /opt/homebrew/lib/libpango-1.0.dylib /usr/local/lib/libpango-1.0.dylib >/dev/null 2>&1 ||
