@@ -42,8 +42,13 @@ if TYPE_CHECKING:
     from auditor.model.evidence import Snapshot
     from auditor.model.preflight_result import PreflightResult
 
-FORMATS = ("html", "pdf", "json")
-FILE_NAMES = {"html": "report.html", "pdf": "report.pdf", "json": "results.json"}
+FORMATS = ("html", "pdf", "json", "csv")
+FILE_NAMES = {
+    "html": "report.html",
+    "pdf": "report.pdf",
+    "json": "results.json",
+    "csv": "flow-register.csv",
+}
 
 CollectKinds = Callable[[Iterable[KindKey]], "Snapshot"]
 """Gives a snapshot of these kinds."""
@@ -272,6 +277,10 @@ def render(result: AuditResult, name: str) -> bytes:
         from auditor.report.html import render_html
 
         return render_html(result)
+    if name == "csv":
+        from auditor.report.register_csv import render_csv
+
+        return render_csv(result)
     from auditor.report.pdf import render_pdf
 
     return render_pdf(result)

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 
+from auditor.checks.approved_flows import ApprovedFlows
 from auditor.checks.definition import Judgement
+from auditor.checks.flow_register import FlowRegister
 from auditor.checks.incoming_flows import IncomingFlows
 from auditor.encryption.certificates import (
     CertificateFact,
@@ -89,6 +91,11 @@ class Facts:
         return IncomingFlows(self.network, self.encryption, self.endpoints)
 
     @cached_property
+    def approved_flows(self) -> ApprovedFlows:
+        """The approved flows of the scope file, held against what may connect."""
+        return ApprovedFlows(self.network, self.scope)
+
+    @cached_property
     def components(self) -> tuple[str, ...]:
         """What was recognised: network agents, meshes, ingress controllers; sorted."""
         meshes = self.encryption.meshes
@@ -150,6 +157,11 @@ class Context:
     def classified(self) -> tuple[ScopedEndpoint, ...]:
         """Every endpoint with its class."""
         return tuple((endpoint, self.view.of_endpoint(endpoint)) for endpoint in self.facts.endpoints)
+
+    @cached_property
+    def flow_register(self) -> FlowRegister:
+        """What may connect into and out of scope."""
+        return FlowRegister(self)
 
     @cached_property
     def out_of_scope(self) -> frozenset[str]:

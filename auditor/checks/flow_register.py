@@ -3,17 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.checks import told
 from auditor.checks.approvals import Approval, Approvals
-from auditor.checks.context import Context
 from auditor.inventory.endpoints import Endpoint
+from auditor.model.result import Standing
 from auditor.model.verdict import Cause, Reach, RuleRef
 from auditor.network.ports import NOTHING, PortSet
 from auditor.network.reach import Flows
 from auditor.network.representation import BOTH, Direction
 from auditor.network.universe import Peer
+
+if TYPE_CHECKING:
+    from auditor.checks.context import Context
 
 MAX_PEERS = 50
 """So many peers are listed with a flow; `peers_total` says how many there are."""
@@ -24,7 +27,8 @@ class RegisteredFlow:
     """Services between an endpoint in scope and peers that fare alike, approved all or not at all.
 
     `outside`: the peers are out of scope or outside the cluster; else the scope file names them as connected-to or
-    security-impacting. `approved_by` are ids of approved flows; empty where nobody approved it.
+    security-impacting. `approved_by` are ids of approved flows; empty where nobody approved it. `standing` says what
+    follows from all this.
     """
 
     direction: Direction
@@ -33,6 +37,7 @@ class RegisteredFlow:
     verdict: Reach
     outside: bool
     approved_by: tuple[str, ...]
+    standing: Standing
     causes: tuple[Cause, ...]
     rules: tuple[RuleRef, ...]
 
@@ -59,9 +64,10 @@ class FlowRegister:
     them from the node. Loopback ranges lead nowhere.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: "Context") -> None:
         self.approvals = Approvals(context.scope)
         self._network = context.network
+        self._known: dict[str, list[RegisteredFlow]] = {}
         others = [e for e, c in context.classified if not (c.judged_in_scope or c.undecided)]
         outside: list[Peer] = [e for e in others if e.id in context.out_of_scope]
         outside += [x for x in context.network.externals if not x.block.is_loopback]
@@ -73,12 +79,21 @@ class FlowRegister:
 
     def of(self, endpoint: Endpoint) -> list[RegisteredFlow]:
         """The flows of an endpoint in scope, into it first."""
-        return [
-            flow
-            for direction in BOTH
-            for outside, peers in self._peers
-            for flow in self._between(endpoint, direction, peers, outside)
-        ]
+        if endpoint.id not in self._known:
+            self._known[endpoint.id] = [
+                flow
+                for direction in BOTH
+                for outside, peers in self._peers
+                for flow in self._between(endpoint, direction, peers, outside)
+            ]
+        return self._known[endpoint.id]
+
+    def _standing(self, outside: bool, verdict: Reach, approved_by: tuple[str, ...]) -> Standing:
+        if approved_by:
+            return Standing.APPROVED
+        if verdict is Reach.INDETERMINATE:
+            return Standing.INDETERMINATE
+        return Standing.UNAPPROVED if outside and self.approvals else Standing.PEOPLE
 
     def _between(
         self, endpoint: Endpoint, direction: Direction, peers: list[Peer], outside: bool
@@ -93,10 +108,13 @@ class FlowRegister:
         for group in groups:
             others = group.sources if inward else group.destinations
             for alike, fit in _by_approvals(others, candidates, others_own):
-                pair = (alike[0], endpoint) if inward else (endpoint, alike[0])
-                rules = network.connection(*pair).decided_by
+                source, destination = (alike[0], endpoint) if inward else (endpoint, alike[0])
                 for verdict, ports, ids, causes in _split(group, fit):
-                    yield RegisteredFlow(direction, alike, ports, verdict, outside, ids, causes, rules)
+                    rules = network.decided_by(source, destination, ports)
+                    standing = self._standing(outside, verdict, ids)
+                    yield RegisteredFlow(
+                        direction, alike, ports, verdict, outside, ids, standing, causes, rules
+                    )
 
 
 def _by_approvals(

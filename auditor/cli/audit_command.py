@@ -91,8 +91,8 @@ def audit(
         list[Path] | None, typer.Option(help="A folder or file with your own controls; repeatable.")
     ] = None,
     format: Annotated[
-        str, typer.Option("--format", help="Comma-separated: html, pdf, json.")
-    ] = "html,pdf,json",
+        str, typer.Option("--format", help="Comma-separated: html, pdf, json, csv (the flow register).")
+    ] = "html,pdf,json,csv",
     fail_on: Annotated[
         list[FailOn] | None,
         typer.Option("--fail-on", help="Exit with 1 when a finding has this outcome; repeatable."),
@@ -112,7 +112,7 @@ def audit(
     namespace: NamespaceOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")] = False,
 ) -> int:
-    """Evaluate a cluster, live or from a snapshot, and write report.html, report.pdf and results.json."""
+    """Evaluate a cluster, live or from a snapshot, and write report.html, report.pdf, results.json and flow-register.csv."""
     from auditor.audit import AuditRequest, run_audit
     from auditor.model.outcome import Outcome
 
@@ -155,7 +155,7 @@ def _formats(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
-        raise UserError(f"--format: expected html, pdf, json, comma-separated (got {text!r})")
+        raise UserError(f"--format: expected html, pdf, json, csv, comma-separated (got {text!r})")
     return names
 
 

@@ -33,13 +33,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Findings and populations, sorted; outcomes by (framework, control); statuses of all requirements."""
+    """Findings and populations, sorted; outcomes by (framework, control); statuses of all requirements.
+
+    `contexts`: the cluster as each framework sees it; frameworks that see it alike share one.
+    """
 
     findings: tuple[Finding, ...]
     populations: tuple[Population, ...]
     outcomes: Mapping[tuple[str, str], Outcome]
     statuses: tuple[RequirementStatus, ...]
     views: Mapping[str, ScopeView]
+    contexts: Mapping[str, Context]
 
 
 def bind_checks(catalogue: Catalogue, checks: Mapping[str, Check]) -> Mapping[str, Sequence[Use]]:
@@ -111,6 +115,7 @@ def assess(
         outcomes=outcomes,
         statuses=tuple(requirement_statuses(catalogue, frameworks, outcomes, entity)),
         views=views,
+        contexts=contexts,
     )
 
 

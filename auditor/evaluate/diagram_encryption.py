@@ -1,4 +1,4 @@
-"""What encrypts the links of the network diagram: the worst of all pairs, told between nodes."""
+"""What encrypts the links of the network diagram and the flows of the register: the worst of all pairs, between nodes."""
 
 from collections.abc import Hashable, Iterable, Iterator
 from functools import reduce
@@ -12,6 +12,7 @@ from auditor.model.connectivity_result import EntryRow
 from auditor.model.verdict import Tri
 from auditor.network.bits import members
 from auditor.network.ports import PortSet
+from auditor.network.universe import Peer
 
 State = Literal["encrypted", "plaintext", "unknown"]
 MAX_FLOWS = 30_000
@@ -28,6 +29,8 @@ class EdgeEncryption:
     def __init__(self, facts: Facts, entries: Iterable[EntryRow]) -> None:
         self._facts = facts
         self._known: dict[tuple[Hashable, str, int, str], State] = {}
+        self._pairs: dict[tuple[Hashable, str, PortSet], State] = {}
+        self._open: dict[tuple[str, PortSet], list[_Port]] = {}
         self._served = _served(facts, list(entries))
         self._asked = 0
 
@@ -41,6 +44,26 @@ class EdgeEncryption:
                     return state
         return "encrypted" if found == {"encrypted"} else "unknown"
 
+    def between(self, source: Peer, destination: Peer, ports: PortSet, sure: bool) -> State:
+        """The worst state over the ports that one peer may open of another; not `sure`: it can't be told that it may."""
+        if not isinstance(destination, Endpoint):
+            return "unknown"
+        class_: Hashable = None
+        if isinstance(source, Endpoint):
+            encryption = self._facts.encryption
+            class_ = encryption.client_at(encryption.client_class(source), destination)
+        key = (class_, destination.id, ports)
+        if key not in self._pairs:
+            states = {
+                self._flow(class_, source, destination, port)
+                if isinstance(source, Endpoint)
+                else self._from_outside(destination, port)
+                for port in self._ports(ports, destination)
+            }
+            self._pairs[key] = worst(states)
+        state = self._pairs[key]
+        return "unknown" if state == "plaintext" and not sure else state
+
     def _part(self, part: Part) -> Iterator[State]:
         universe, certain = part.universe, reduce(PortSet.__or__, part.ports[:3])
         for place in members(part.destinations):
@@ -49,19 +72,24 @@ class EdgeEncryption:
                 yield "unknown"
                 continue
             sources = part.sources & ~(1 << place)
-            for port, protocol in self._ports(part, destination):
+            for port, protocol in self._ports(reduce(PortSet.__or__, part.ports), destination):
                 states = self._states(part, sources, destination, (port, protocol))
                 sure = certain.contains(port, protocol)
                 yield from ("unknown" if state == "plaintext" and not sure else state for state in states)
 
-    def _ports(self, part: Part, destination: Endpoint) -> list[_Port]:
+    def _ports(self, reached: PortSet, destination: Endpoint) -> list[_Port]:
         """The declared ports that are open; where none of them is, the first that is."""
-        reached = reduce(PortSet.__or__, part.ports)
-        declared = self._facts.services.ports_of(destination)
-        if found := [entry for entry in declared if reached.contains(*entry)]:
-            return found
-        firsts = ((pairs[0][0], protocol) for protocol in _PORTS if (pairs := reached.of_protocol(protocol)))
-        return [next(firsts, (1, "TCP"))] if reached.everything or reached.ranges else []
+        key = destination.id, reached
+        if key not in self._open:
+            declared = self._facts.services.ports_of(destination)
+            found = [entry for entry in declared if reached.contains(*entry)]
+            firsts = (
+                (pairs[0][0], protocol) for protocol in _PORTS if (pairs := reached.of_protocol(protocol))
+            )
+            if not found and (reached.everything or reached.ranges):
+                found = [next(firsts, (1, "TCP"))]
+            self._open[key] = found
+        return self._open[key]
 
     def _states(self, part: Part, sources: int, destination: Endpoint, port: _Port) -> Iterator[State]:
         if sources & part.universe.outside:
@@ -97,8 +125,14 @@ class EdgeEncryption:
         """What the entry points say that serve this port; else what the port itself accepts from strangers."""
         served = self._served.get((destination.id, *port), set())
         if served:
-            return "plaintext" if "plaintext" in served else "encrypted" if len(served) == 1 else "unknown"
+            return worst(served)
         return _OF_ENTRY[self._facts.encryption.port(destination, *port).record.plaintext_accepted]
+
+
+def worst(states: Iterable[State]) -> State:
+    """Plaintext if any is, encrypted if all are; nothing at all is unknown."""
+    found = set(states)
+    return "plaintext" if "plaintext" in found else "encrypted" if found == {"encrypted"} else "unknown"
 
 
 def _served(facts: Facts, rows: list[EntryRow]) -> dict[tuple[str, int, str], set[State]]:

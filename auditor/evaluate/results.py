@@ -12,6 +12,7 @@ from auditor.evaluate.diagram import build_diagram
 from auditor.evaluate.excerpts import excerpt
 from auditor.evaluate.phrases import PHRASES
 from auditor.evaluate.reasons import RUNNER_REASONS
+from auditor.evaluate.register import build_register
 from auditor.evaluate.requirements import RequirementStatus
 from auditor.model import result as r
 from auditor.model.control import Control
@@ -59,6 +60,7 @@ def build_result(
         cluster=_cluster(facts),
         scope=_scope(facts.scope, assessment, particulars),
         diagram=build_diagram(facts, list(assessment.views)),
+        flow_register=build_register(facts, assessment.contexts),
         inputs=[_input(entry) for entry in facts.snapshot.inputs],
         kinds=kinds,
         evidence=_evidence(facts, findings, kinds),

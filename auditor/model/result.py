@@ -1,5 +1,6 @@
 """The result of an audit: what `results.json` holds and every renderer reads (contracts, results.json)."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -270,6 +271,75 @@ class DiagramResult(Record):
     edges_left_out: int
 
 
+class Standing(StrEnum):
+    """What becomes of a flow that crosses the border of scope when it is held against the approved flows.
+
+    `people`: nothing is approved at all, or the scope file names the other end as connected-to or security-impacting; a
+    person decides whether the need is on record. `indeterminate`: it can't be told whether it may pass.
+    """
+
+    UNAPPROVED = "unapproved"
+    INDETERMINATE = "indeterminate"
+    PEOPLE = "people"
+    APPROVED = "approved"
+
+
+FlowEncryption = Literal["plaintext", "unknown", "encrypted"]
+
+
+class RegisterFlow(Record):
+    """Services that may pass between endpoints in scope and peers that are not: all pairs that fare alike, joined.
+
+    `direction` is seen from scope. `encryption` is the worst of all pairs and ports, told between nodes. `decided_by` are
+    `{"object", "rule"}`, none where nothing restricts; `causes` say why it is conditional or can't be told.
+    """
+
+    number: int
+    frameworks: list[str]
+    direction: Literal["in", "out"]
+    sources: list[str]
+    destinations: list[str]
+    services: str
+    ports: list[dict[str, Any]]
+    verdict: Literal["allowed", "declared-not-enforced", "conditional", "indeterminate"]
+    standing: Standing
+    approved_by: list[str]
+    encryption: FlowEncryption
+    causes: list[dict[str, Any]]
+    decided_by: list[dict[str, str]]
+
+
+class RegisterApproval(Record):
+    """An approved flow of the scope file (by its `id`), held against what may connect.
+
+    `frameworks`: those with an end of it in scope, or with an end that names nothing; none, and it is not judged.
+    `possible`: whether its services may pass: `no` where policies deny all of them, `partly` where they deny some
+    (`impossible`), `indeterminate` where they deny none and it can't be told of some (`undecided`). `unknown`: ends that
+    name nothing. `flows`: numbers of the register's flows that it approves.
+    """
+
+    id: str
+    frameworks: list[str]
+    possible: Literal["yes", "no", "partly", "indeterminate", "unknown-end"]
+    services: str
+    impossible: str
+    undecided: str
+    unknown: list[str]
+    review_overdue: bool
+    encryption: FlowEncryption | None
+    flows: list[int]
+    causes: list[dict[str, Any]]
+
+
+class RegisterResult(Record):
+    """The flow register (PCI DSS 1.2.5): what may connect into and out of scope, and what was approved."""
+
+    flows: list[RegisterFlow]
+    approvals: list[RegisterApproval]
+    counts: dict[Standing, int]
+    """How many of the flows stand how."""
+
+
 class AuditResult(Record):
     """The whole result. Lists are sorted; equal inputs, clock and version give equal bytes."""
 
@@ -280,6 +350,7 @@ class AuditResult(Record):
     cluster: ClusterResult
     scope: ScopeResult
     diagram: DiagramResult
+    flow_register: RegisterResult
     inputs: list[Input]
     kinds: list[KindEvidence]
     evidence: list[EvidenceItem]

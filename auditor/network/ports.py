@@ -206,6 +206,18 @@ class PortTable:
             found = self._masks[ports] = self._compute(ports)
         return found
 
+    def touching(self, ports: PortSet) -> int:
+        """The mask of the intervals that hold a port of any set; protocols that no rule names have none."""
+        if ports.everything:
+            return self.full
+        mask = 0
+        for protocol, pairs in ports.ranges:
+            starts, offset = self._starts.get(protocol, []), self._offsets.get(protocol, 0)
+            for low, high in pairs if starts else ():
+                first, last = bisect_right(starts, low) - 1, bisect_right(starts, high)
+                mask |= ((1 << (last - first)) - 1) << (offset + first)
+        return mask
+
     def atom(self, port: int, protocol: str) -> int:
         """The mask with the single bit of the interval that holds a port; 0 for a protocol no rule names."""
         starts = self._starts.get(protocol)

@@ -26,6 +26,7 @@ SECTIONS = (
     "summary",
     "scope",
     "diagram",
+    "register",
     "method",
     "limits",
     "frameworks",

@@ -22,6 +22,7 @@ class Profile:
     named: int
     redaction_rows: int
     diagram_rows: int
+    register_rows: int
     first_actions: int = 5
 
 
@@ -37,6 +38,7 @@ SCREEN = Profile(
     named=40,
     redaction_rows=2_000,
     diagram_rows=400,
+    register_rows=2_000,
 )
 PAPER = Profile(
     paged=True,
@@ -50,6 +52,7 @@ PAPER = Profile(
     named=6,
     redaction_rows=5,
     diagram_rows=12,
+    register_rows=150,
 )
 
 

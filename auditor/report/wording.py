@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.model.outcome import Outcome, Status
+from auditor.model.result import Standing
 from auditor.model.scope import ScopeClass
 
 
@@ -116,6 +117,65 @@ STATUSES: Mapping[Status, Mark] = {
     ),
 }
 """Gaps first."""
+
+STANDINGS: Mapping[Standing, Mark] = {
+    Standing.UNAPPROVED: Mark(
+        N_("not approved"),
+        N_("not approved"),
+        "✕",
+        "fail",
+        N_("No approved flow names it, and its other end is out of scope or outside the cluster."),
+    ),
+    Standing.INDETERMINATE: Mark(
+        N_("can't be told"),
+        N_("can't be told"),
+        "?",
+        "open",
+        N_("The evidence, or the documented behaviour of the system, leaves open whether it may pass."),
+    ),
+    Standing.PEOPLE: Mark(
+        N_("people decide"),
+        N_("people decide"),
+        "✎",
+        "manual",
+        N_(
+            "No approved flow names it; its other end is connected-to or security-impacting, or nothing is approved."
+        ),
+    ),
+    Standing.APPROVED: Mark(
+        N_("approved"), N_("approved"), "✓", "pass", N_("An approved flow of the scope file names it.")
+    ),
+}
+"""Of flows across the border of scope; the gravest first."""
+
+POSSIBLE: Mapping[str, Mark] = {
+    "no": Mark(N_("impossible"), N_("impossible"), "✕", "fail", N_("Policies deny all that is approved.")),
+    "unknown-end": Mark(
+        N_("names nothing known"),
+        N_("names nothing known"),
+        "✕",
+        "fail",
+        N_("An end names nothing in the cluster or the scope file's networks."),
+    ),
+    "partly": Mark(
+        N_("possible in part"),
+        N_("possible in part"),
+        "✕",
+        "fail",
+        N_("Not every approved service may pass."),
+    ),
+    "indeterminate": Mark(
+        N_("can't be told"), N_("can't be told"), "?", "open", N_("Whether it may pass can't be told.")
+    ),
+    "yes": Mark(N_("possible"), N_("possible"), "✓", "pass", N_("Every approved service may pass.")),
+}
+"""Of approved flows."""
+
+ENCRYPTION_WORDS: Mapping[str, str] = {
+    "encrypted": N_("encrypted, or refused in plaintext"),
+    "plaintext": N_("plaintext possible"),
+    "unknown": N_("can't be told"),
+}
 
 CLASSES: Mapping[ScopeClass, str] = {
     ScopeClass.IN_SCOPE: N_("in scope"),

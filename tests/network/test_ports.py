@@ -79,3 +79,10 @@ def test_externals_partition_all_addresses(blocks: list[ipaddress.IPv4Network]) 
 def test_a_scope_network_gives_its_name() -> None:
     named = [("partner", [parse_network("203.0.113.0/24")])]
     assert [e.id for e in disjoint_externals([ROOTS[0]], named)] == ["internet", "partner"]
+
+
+def test_the_intervals_that_a_set_touches_hold_each_of_its_ports() -> None:
+    table = PortTable([PortSet.single("TCP", 80, 90), PortSet.single("TCP", 443)])
+    touched = table.touching(PortSet.single("TCP", 85, 100) | PortSet.single("ICMP", 8))
+    assert table.ports(touched) == PortSet.single("TCP", 80, 442)
+    assert table.touching(PortSet.single("UDP", 53)) == table.mask(PortSet.whole("UDP"))

@@ -273,6 +273,79 @@ def _diagram() -> r.DiagramResult:
     )
 
 
+def register_flow(
+    number: int,
+    standing: r.Standing,
+    source: str,
+    destination: str,
+    services: str,
+    *,
+    direction: str = "in",
+    verdict: str = "allowed",
+    encryption: str = "encrypted",
+    approved_by: Iterable[str] = (),
+    decided_by: str = POLICY,
+) -> r.RegisterFlow:
+    """One row of the flow register, of one source and one destination."""
+    return r.RegisterFlow.model_validate(
+        {
+            "number": number,
+            "frameworks": ["gdpr", "pci-dss-4.0.1"],
+            "direction": direction,
+            "sources": [source],
+            "destinations": [destination],
+            "services": services,
+            "ports": [],
+            "verdict": verdict,
+            "standing": standing,
+            "approved_by": list(approved_by),
+            "encryption": encryption,
+            "causes": [],
+            "decided_by": [{"object": decided_by, "rule": "ingress[0]"}] if decided_by else [],
+        }
+    )
+
+
+def register(flows: list[r.RegisterFlow], approvals: list[r.RegisterApproval]) -> r.RegisterResult:
+    """A register with its counts."""
+    counts = Counter(flow.standing for flow in flows)
+    return r.RegisterResult(
+        flows=flows, approvals=approvals, counts={standing: counts[standing] for standing in r.Standing}
+    )
+
+
+def register_approval(id_: str, **changes: Any) -> r.RegisterApproval:
+    """An approved flow that is possible, unless something else is said."""
+    fields: dict[str, Any] = {
+        "id": id_,
+        "frameworks": ["gdpr", "pci-dss-4.0.1"],
+        "possible": "yes",
+        "services": "8443/TCP",
+        "impossible": "",
+        "undecided": "",
+        "unknown": [],
+        "review_overdue": False,
+        "encryption": "encrypted",
+        "flows": [],
+        "causes": [],
+    }
+    return r.RegisterApproval.model_validate({**fields, **changes})
+
+
+def _register() -> r.RegisterResult:
+    """What analytics may do to the vault that nobody approved, and the one flow that somebody did."""
+    etl, web, checkout = (
+        "analytics/Deployment/etl",
+        "storefront/Deployment/web",
+        "payments/Deployment/checkout",
+    )
+    flows = [
+        register_flow(1, r.Standing.UNAPPROVED, etl, VAULT_DB, "5432/TCP", encryption="plaintext"),
+        register_flow(2, r.Standing.APPROVED, web, checkout, "8443/TCP", approved_by=["F-1"]),
+    ]
+    return register(flows, [register_approval("F-1", flows=[2])])
+
+
 def _class(namespace: str, framework: str) -> ScopeClass:
     return ScopeClass.OUT_OF_SCOPE if framework == "hipaa" else CLASSES[namespace]
 
@@ -413,6 +486,7 @@ def example(findings: list[r.FindingResult] | None = None, **changes: Any) -> r.
         ),
         "scope": _scope(),
         "diagram": _diagram(),
+        "flow_register": _register(),
         "inputs": [
             r.Input(path=name, size=len(name) * 1000, sha256=digest(name), objects=7, problem=None)
             for name in ("networkpolicies.networking.k8s.io.yaml", "pods.yaml", "snapshot.yaml")

@@ -215,6 +215,9 @@ _CLOSED = {
     "approved_on",
     "encryption",
     "approved",
+    "direction",
+    "verdict",
+    "possible",
 }
 
 

@@ -1,24 +1,17 @@
 """Every approved flow of the scope file is possible as it was approved, and its review is not overdue (PCI DSS 1.2.5)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import reduce
 
 from auditor.checks import told
-from auditor.checks.approvals import names, service_ports
+from auditor.checks.approved_flows import ApprovedFlowFacts, is_icmp, union_of
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
-from auditor.checks.flow_register import overlaps, verdicts
 from auditor.checks.reads import REACHABILITY
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.finding import Exclusion, Read, Reason, Subject
 from auditor.model.kinds import POD, WORKLOAD_KINDS
 from auditor.model.outcome import Outcome
-from auditor.model.scope import ApprovedFlow, PortRange
-from auditor.model.verdict import Cause, Reach, RuleRef
-from auditor.network.ports import ICMP_PROTOCOLS, NOTHING, PortSet
-from auditor.network.reach import Flows
-from auditor.network.universe import Peer
 
 REASONS = (
     Reason("approved-as-possible", Outcome.PASS, "{subject}: {services} from {source} to {destination}."),
@@ -77,94 +70,51 @@ def approved_flows_possible(context: Context, _: NoParameters) -> Iterator[Yield
     Flows between peers that are all outside the framework's scope are excluded. Does not prove that the approval is
     genuine, or that the feature which compensates for an insecure service works.
     """
-    for flow in context.scope.approved_flows if context.scope else ():
-        peers = context.network.universe.peers
-        sources = [peer for peer in peers if names(flow.source, peer)]
-        destinations = [peer for peer in peers if names(flow.destination, peer)]
-        subject = Subject(f"approved flow {flow.id}")
-        if _concerns(context, sources, destinations):
-            yield _judgement(context, subject, flow, sources, destinations)
+    for facts in context.facts.approved_flows.all():
+        subject = Subject(f"approved flow {facts.flow.id}")
+        if concerns(context, facts):
+            yield _judgement(context, subject, facts)
         else:
             yield Exclusion(subject.id, "out-of-scope")
 
 
-def _concerns(context: Context, sources: list[Peer], destinations: list[Peer]) -> bool:
+def concerns(context: Context, facts: ApprovedFlowFacts) -> bool:
     """Whether an end is in scope, or may be: nobody can tell of one that names nothing."""
     if not context.in_scope:
         return False
-    return not (sources and destinations) or any(p.id in context.in_scope for p in (*sources, *destinations))
+    return bool(facts.unknown) or any(p.id in context.in_scope for p in (*facts.sources, *facts.destinations))
 
 
-def _judgement(
-    context: Context, subject: Subject, flow: ApprovedFlow, sources: list[Peer], destinations: list[Peer]
-) -> Judgement:
-    reached, unsure, causes, rules = _reached(context, flow, sources, destinations)
-    denied = [service for service in flow.services if not overlaps(service_ports(service), reached)]
-    impossible = [s for s in denied if not overlaps(service_ports(s), unsure) and not _is_icmp(s)]
-    unknown = [
-        text for text, peers in ((flow.source, sources), (flow.destination, destinations)) if not peers
-    ]
+def _judgement(context: Context, subject: Subject, facts: ApprovedFlowFacts) -> Judgement:
+    flow = facts.flow
     parameters = {
         "source": flow.source,
         "destination": flow.destination,
-        "services": _text(flow.services),
-        "impossible": _text(impossible),
-        "unknown": unknown,
+        "services": str(facts.wanted),
+        "impossible": str(union_of(facts.impossible)),
+        "unknown": list(facts.unknown),
         "business_need": flow.business_need,
         "approved_by": flow.approved_by,
         "review_by": flow.review_by.isoformat() if flow.review_by else "not set",
         "insecure": flow.insecure,
         "security_feature": flow.security_feature or "not stated",
-        "causes": told.causes(causes),
-        "decided_by": told.rules(rules),
+        "causes": told.causes(facts.causes),
+        "decided_by": told.rules(facts.rules),
     }
-    code = "approved-but-unknown" if unknown else _code(context, flow, denied, impossible)
-    ends = [
-        entry for peer in (*sources, *destinations) if isinstance(peer, Endpoint) for entry in peer.evidence
-    ]
-    return Judgement(code, subject, parameters, (*ends[:_MAX_EVIDENCE], *told.rule_evidence(rules)))
+    peers = (*facts.sources, *facts.destinations)
+    ends = [entry for peer in peers if isinstance(peer, Endpoint) for entry in peer.evidence]
+    evidence = (*ends[:_MAX_EVIDENCE], *told.rule_evidence(facts.rules))
+    return Judgement(_code(context, facts), subject, parameters, evidence)
 
 
-def _code(context: Context, flow: ApprovedFlow, denied: list[PortRange], impossible: list[PortRange]) -> str:
-    if impossible:
+def _code(context: Context, facts: ApprovedFlowFacts) -> str:
+    flow = facts.flow
+    if facts.unknown:
+        return "approved-but-unknown"
+    if facts.impossible:
         return "approved-but-impossible"
     if flow.review_by and flow.review_by < context.facts.now.date():
         return "review-overdue"
-    if denied:
-        return "indeterminate.icmp" if all(map(_is_icmp, denied)) else "indeterminate.reachability"
+    if facts.denied:
+        return "indeterminate.icmp" if all(map(is_icmp, facts.denied)) else "indeterminate.reachability"
     return "insecure-approved" if flow.insecure else "approved-as-possible"
-
-
-def _reached(
-    context: Context, flow: ApprovedFlow, sources: list[Peer], destinations: list[Peer]
-) -> tuple[PortSet, PortSet, list[Cause], list[RuleRef]]:
-    """What may pass between the ends, what may or may not, why, and by which rules."""
-    wanted = reduce(PortSet.__or__, map(service_ports, flow.services), NOTHING)
-    reached, unsure = NOTHING, NOTHING
-    causes: list[Cause] = []
-    rules: list[RuleRef] = []
-    for group in _groups(context, sources, destinations):
-        for verdict, ports, why in verdicts(group):
-            if not overlaps(ports, wanted):
-                continue
-            causes += why
-            if verdict is Reach.INDETERMINATE:
-                unsure |= ports
-            else:
-                reached |= ports
-                rules += context.network.connection(group.sources[0], group.destinations[0]).decided_by
-    return reached, unsure, causes, rules
-
-
-def _groups(context: Context, sources: list[Peer], destinations: list[Peer]) -> Iterable[Flows]:
-    if len(sources) <= len(destinations):
-        return (group for peer in sources for group in context.network.flows_out_of(peer, destinations))
-    return (group for peer in destinations for group in context.network.flows_into(peer, sources))
-
-
-def _is_icmp(service: PortRange) -> bool:
-    return service.protocol in ICMP_PROTOCOLS
-
-
-def _text(services: Iterable[PortRange]) -> str:
-    return str(reduce(PortSet.__or__, map(service_ports, services), NOTHING))

@@ -12,6 +12,7 @@ from auditor.checks.reads import REACHABILITY
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.finding import CLUSTER_SUBJECT, Reason, Subject
 from auditor.model.outcome import Outcome
+from auditor.model.result import Standing
 from auditor.model.verdict import Reach
 from auditor.network.ports import NOTHING, PortSet
 
@@ -75,7 +76,7 @@ def flows_approved(context: Context, _: NoParameters) -> Iterator[Yielded]:
     the scope file names as connected-to or security-impacting, and where nothing is approved at all, a person decides.
     Every flow is listed, approved or not. Does not prove that an approval is genuine, or that traffic flowed.
     """
-    register = FlowRegister(context)
+    register = context.flow_register
     if context.in_scope and not register.approvals:
         yield Judgement("no-approved-flows", CLUSTER_SUBJECT, listed=False)
     for entry in context.population():
@@ -100,18 +101,15 @@ def _judgement(register: FlowRegister, endpoint: Endpoint) -> Judgement:
 
 def _deciding(flows: list[RegisteredFlow], approvals: bool) -> tuple[str, list[RegisteredFlow]]:
     """The reason, and the flows that give it: the plainest deviation first, what only a person can decide last."""
-    left = [flow for flow in flows if not flow.approved_by]
-    if not left:
-        return ("all-approved" if flows else "no-flows"), flows
-    unknown = [flow for flow in left if flow.verdict is Reach.INDETERMINATE]
-    known = [flow for flow in left if flow.verdict is not Reach.INDETERMINATE]
-    outside = [flow for flow in known if flow.outside] if approvals else []
-    open_ = [flow for flow in outside if flow.verdict is not Reach.DECLARED_NOT_ENFORCED]
+    by_standing = {standing: [flow for flow in flows if flow.standing is standing] for standing in Standing}
+    unapproved = by_standing[Standing.UNAPPROVED]
+    open_ = [flow for flow in unapproved if flow.verdict is not Reach.DECLARED_NOT_ENFORCED]
     for code, shown in (
         ("unapproved", open_),
-        ("unapproved-not-enforced", outside),
-        ("indeterminate.reachability", unknown),
+        ("unapproved-not-enforced", unapproved),
+        ("indeterminate.reachability", by_standing[Standing.INDETERMINATE]),
+        ("unapproved-connected" if approvals else "nothing-approved", by_standing[Standing.PEOPLE]),
     ):
         if shown:
             return code, shown
-    return ("unapproved-connected" if approvals else "nothing-approved"), known
+    return ("all-approved" if flows else "no-flows"), flows

@@ -1,12 +1,13 @@
 """The network diagram: what touches scope and what comes in from outside, drawn, with a numbered table below."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditor.report.diagram_layout import Layout, lay_out
 from auditor.report.diagram_lines import Direction, Drawn, draw_lines
 from auditor.report.draft import Draft
 from auditor.report.profile import Shortened, shorten
-from auditor.report.wording import N_
+from auditor.report.wording import ENCRYPTION_WORDS, N_
 
 TITLE = N_("Network diagram")
 _PCI = "pci-dss-"
@@ -17,11 +18,6 @@ VERDICT_WORDS = {
     "not-enforced": N_("denied by a policy that nothing enforces"),
     "conditional": N_("under a condition"),
     "indeterminate": N_("can't be told"),
-}
-ENCRYPTION_WORDS = {
-    "encrypted": N_("encrypted, or refused in plaintext"),
-    "plaintext": N_("plaintext possible"),
-    "unknown": N_("can't be told"),
 }
 APPROVED_WORDS = {
     "yes": N_("yes"),
@@ -56,7 +52,7 @@ class DiagramView:
     account_data: tuple[str, ...]
     approvals: bool
     verdict_words: dict[str, str]
-    encryption_words: dict[str, str]
+    encryption_words: Mapping[str, str]
     approved_words: dict[str, str]
     unlinked: Shortened[str]
 

@@ -16,6 +16,8 @@ from auditor.report.wording import N_
 
 TITLE = N_("Findings")
 _MAX_REMEDIES = 2
+_REGISTERED = "flows-approved"
+"""Of this check the flow register shows every flow, joined over subjects."""
 _CONTEXT_KINDS = frozenset({"Namespace", "Node", "Service", "ServiceAccount"})
 _ENDINGS = {Outcome.FAIL: N_("Not met"), Outcome.ERROR: N_("Stopped with an error")}
 
@@ -49,6 +51,7 @@ class FindingView:
     observed: str
     subjects: Shortened[SubjectRow]
     flows: Shortened[FlowRow]
+    registered: bool
     rules: Shortened[RuleRow]
     details: tuple[Detail, ...]
     excerpts: Shortened[Shown]
@@ -89,6 +92,8 @@ def _finding(draft: Draft, group: FindingGroup) -> FindingView:
     frameworks = {name for finding in group.findings for name in finding.frameworks}
     remedies = dict.fromkeys(draft.sentences.remedy(finding) for finding in group.findings)
     alike = len(remedies) <= _MAX_REMEDIES
+    registered = all(finding.check == _REGISTERED for finding in group.findings)
+    flows = [] if registered else [row for finding in group.findings for row in flow_rows(finding)]
     return FindingView(
         ending=_ENDINGS[group.outcome],
         group=group,
@@ -97,7 +102,8 @@ def _finding(draft: Draft, group: FindingGroup) -> FindingView:
         requirements=draft.requirements_of(group.control.id, frameworks),
         observed=draft.sentences.message(group.findings[0]),
         subjects=shorten([_subject(draft, finding) for finding in group.findings], profile.subject_rows),
-        flows=shorten([row for f in group.findings for row in flow_rows(f)], profile.flow_rows),
+        flows=shorten(flows, profile.flow_rows),
+        registered=registered,
         rules=shorten(
             list(dict.fromkeys(row for f in group.findings for row in rule_rows(f))), profile.flow_rows
         ),

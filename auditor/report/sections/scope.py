@@ -1,12 +1,11 @@
-"""Scope: which namespaces belong to which class, the networks outside, the flows that the business approved."""
+"""Scope: which namespaces belong to which class, and the networks outside."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.model import result as r
-from auditor.model.scope import ApprovedFlow, ExternalNetwork, PortRange, ScopeClass
+from auditor.model.scope import ExternalNetwork, ScopeClass
 from auditor.report.draft import Draft, framework_name, framework_short, grouped
-from auditor.report.flows import port_words
 from auditor.report.profile import Shortened, shorten
 from auditor.report.wording import CLASSES, N_
 from auditor.report.zones import Zones, draw_zones
@@ -47,14 +46,6 @@ class ClassMembers:
 
 
 @dataclass(frozen=True, slots=True)
-class FlowRow:
-    """An approved flow with its services in words."""
-
-    flow: ApprovedFlow
-    services: str
-
-
-@dataclass(frozen=True, slots=True)
 class ScopeView:
     """Either `zones` (pictures) or `members` (tables) tell the zones."""
 
@@ -70,7 +61,6 @@ class ScopeView:
     zones: tuple[Zones, ...]
     members: tuple[ClassMembers, ...]
     networks: tuple[ExternalNetwork, ...]
-    flows: Shortened[FlowRow]
     assumptions: tuple[str, ...]
 
 
@@ -97,7 +87,6 @@ def build(draft: Draft) -> ScopeView:
         zones=_drawn(result, by_framework) if few else (),
         members=() if few else _members(draft, by_framework),
         networks=tuple(result.scope.external_networks),
-        flows=shorten([FlowRow(f, _services(f.services)) for f in result.scope.approved_flows], 200),
         assumptions=tuple(result.assumptions),
     )
 
@@ -155,7 +144,3 @@ def _members(draft: Draft, by_framework: ByFramework) -> tuple[ClassMembers, ...
         ClassMembers(", ".join(frameworks), CLASSES[known], len(names), shorten(names, limit))
         for (known, names), frameworks in found.items()
     )
-
-
-def _services(services: Sequence[PortRange]) -> str:
-    return "; ".join(f"{port_words(service.ranges)}/{service.protocol}" for service in services)
