@@ -46,6 +46,7 @@ def test_the_installed_tool_audits_a_sample(wheel: Path, tmp_path: Path) -> None
         "report.html",
         "report.pdf",
         "results.json",
+        "flow-register.csv",
     }
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert len(results["controls"]) >= 16

@@ -175,7 +175,7 @@ class Connectivity:
     def decided_by(self, source: Peer, destination: Peer, ports: PortSet) -> tuple[RuleRef, ...]:
         """The rules that let some ports of one pair through; empty where only defaults do."""
         s, d = self.universe.position(source), self.universe.position(destination)
-        return self._witness(s, d, (self._datapath.table.touching(ports), 0, 0, 0))
+        return self._witness(s, d, (self.datapath.table.touching(ports), 0, 0, 0))
 
     def into(
         self, destination: Peer, sources: Iterable[Peer] | None = None, basis: Basis = Basis.ENFORCED
