@@ -51,6 +51,19 @@ def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judg
             yield Exclusion(subject.id, outside) if isinstance(outside, str) else outside
 
 
+def every_entry(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judgement | Exclusion]:
+    """As `http_entries`, with servers of Istio Gateways and Services whose load balancer ends TLS by itself."""
+    rows = [row for row in context.facts.entry_points if row.kind != SERVICE.kind or row.tls is not None]
+    alike = Counter(row.subject for row in rows)
+    for row in rows:
+        subject = entry_subject(row, alike)
+        outside = leads_outside(context, row)
+        if outside is None:
+            yield subject, row
+        else:
+            yield Exclusion(subject.id, outside) if isinstance(outside, str) else outside
+
+
 def entry_subject(row: EntryPoint, alike: Mapping[str, int]) -> Subject:
     """The row as a subject, with its listener where several rows have that name (`alike` counts them)."""
     several = alike[row.subject] > 1

@@ -28,6 +28,7 @@ from auditor.encryption.entry.layer4 import endpoint_exposures, service_exposure
 from auditor.encryption.entry.nginx import Nginx, with_aliases
 from auditor.encryption.entry.openshift_route import routes
 from auditor.encryption.entry.sources import Sources
+from auditor.encryption.entry.support import notices_of
 from auditor.encryption.entry.traefik import Traefik
 from auditor.encryption.entry.traefik_routes import TraefikRoutes
 from auditor.encryption.entry_reasons import CNI_REASONS
@@ -90,7 +91,17 @@ def entry_points(cluster: Cluster, services: Services) -> tuple[EntryPoint, ...]
         *IstioGateways(sources).rows(),
         *service_rows(sources),
     ]
-    return tuple(sorted(rows, key=lambda row: (row.object, row.host, row.port or 0, row.listener)))
+    found = (_with_support(sources, row) for row in rows)
+    return tuple(sorted(found, key=lambda row: (row.object, row.host, row.port or 0, row.listener)))
+
+
+def _with_support(sources: Sources, row: EntryPoint) -> EntryPoint:
+    """The row with the controller's releases and what is known of the end of its support."""
+    if row.controller is None or row.kind == SERVICE.kind:
+        return row
+    programs = sources.programs.get(row.controller, ())
+    versions = tuple(sorted({p.version for p in programs if p.version}))
+    return replace(row, versions=versions, notices=(*row.notices, *notices_of(row.controller, versions)))
 
 
 def exposures(cluster: Cluster, services: Services, endpoints: Sequence[Endpoint]) -> tuple[Exposure, ...]:

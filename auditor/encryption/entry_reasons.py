@@ -29,6 +29,7 @@ _GENERAL = {
 }
 _NGINX = {
     "entry.nginx.retired": "ingress-nginx was retired in March 2026 and gets no more security fixes",
+    "entry.support-ended": "{controller} {version} gets no more security fixes since {day}",
     "entry.nginx.forced-redirect": "a redirect to HTTPS is forced",
     "entry.nginx.no-host": "without a host name no certificate is looked up, so plain HTTP is not redirected",
     "entry.nginx.config-assumed": (

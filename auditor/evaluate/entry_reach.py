@@ -4,23 +4,24 @@ Behind an ingress controller or gateway the traffic comes from its pods. At laye
 where the Service's traffic policy is Cluster, from another node that forwarded it (connectivity.md 6: source NAT).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.checks.context import Facts
-from auditor.encryption.entry.layer4 import controller_of
+from auditor.checks.entry_serving import OUTSIDE, controllers, serving
 from auditor.encryption.entry_points import EntryPoint, Exposure, Way
 from auditor.evaluate.connectivity_query import sentence
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.connectivity_result import EntryRow
-from auditor.model.kinds import SERVICE, KindKey
-from auditor.model.objects import mapping_at, text_at
+from auditor.model.kinds import SERVICE
+from auditor.model.objects import text_at
 from auditor.model.verdict import Cause, Reach, Tri
 from auditor.network.addresses import AddressError, External, Network, contains, parse_network
 from auditor.network.reach import Flows
 from auditor.network.universe import Peer, Universe
 
-_ISTIO_GATEWAY = KindKey("networking.istio.io", "Gateway")
+_GOOGLE = tuple(parse_network(text) for text in ("130.211.0.0/22", "35.191.0.0/16"))
+"""Google's front ends and health checks (cloud.google.com, firewall rules of load balancers)."""
 _BEST_FIRST = (
     Reach.ALLOWED,
     Reach.DECLARED_NOT_ENFORCED,
@@ -39,11 +40,8 @@ class _Reached:
 
 def reach_entries(facts: Facts) -> tuple[EntryRow, ...]:
     """One row for each way in and container port behind it, sorted."""
-    controllers: dict[str, list[Endpoint]] = {}
-    for endpoint in facts.endpoints:
-        if (name := controller_of(endpoint)) is not None:
-            controllers.setdefault(name, []).append(endpoint)
-    rows = [row for entry in facts.entry_points for row in _behind_controller(facts, entry, controllers)]
+    known = controllers(facts)
+    rows = [row for entry in facts.entry_points for row in _behind_controller(facts, entry, known)]
     rows += [row for exposure in facts.exposures for row in _at_layer_4(facts, exposure)]
     unique = {row.model_dump_json(): row for row in rows}
     return tuple(unique[key] for key in sorted(unique, key=lambda key: _place(unique[key])))
@@ -55,14 +53,16 @@ def _place(row: EntryRow) -> tuple[str, ...]:
 
 
 def _behind_controller(
-    facts: Facts, entry: EntryPoint, controllers: dict[str, list[Endpoint]]
+    facts: Facts, entry: EntryPoint, known: Mapping[str, Sequence[Endpoint]]
 ) -> Iterator[EntryRow]:
     if entry.kind == SERVICE.kind:
         return
-    serving = _serving(facts, entry, controllers.get(entry.controller or "", []))
+    sources = serving(facts, entry, known)
     for backend in entry.destinations:
-        found = _reach(facts, serving, backend.endpoint, backend.target_port, backend.protocol)
-        if not serving:
+        at = (backend.endpoint, backend.target_port, backend.protocol)
+        outside = entry.controller in OUTSIDE
+        found = _from_balancer(facts, entry, *at) if outside else _reach(facts, sources, *at)
+        if not sources and not outside:
             found = _Reached(
                 Reach.INDETERMINATE, (), _cause("indeterminate.entry-controller-unknown", entry.object)
             )
@@ -81,14 +81,27 @@ def _behind_controller(
         )
 
 
-def _serving(facts: Facts, entry: EntryPoint, candidates: list[Endpoint]) -> list[Endpoint]:
-    """The controller's endpoints; of Istio's gateways those that the Gateway's selector chooses."""
-    namespace, _, rest = entry.object.partition("/")
-    gateway = facts.cluster.get(_ISTIO_GATEWAY, namespace, rest.partition("/")[2])
-    if not rest.startswith(str(_ISTIO_GATEWAY)) or gateway is None:
-        return candidates
-    wanted = mapping_at(gateway.spec, "selector")
-    return [e for e in candidates if all(e.labels.get(key) == value for key, value in wanted.items())]
+def _from_balancer(facts: Facts, entry: EntryPoint, endpoint: Endpoint, port: int, protocol: str) -> _Reached:
+    """From a load balancer outside the cluster: a private address, one of Google's front ends, or a node that forwards.
+
+    Which one isn't known, so an answer needs the same for all of them.
+    """
+    universe = facts.network.universe
+    front = _GOOGLE if entry.controller == "gce" else ()
+    sources: list[Peer] = [
+        external
+        for external in universe.externals
+        if (external.is_private or _overlap(external, front)) and not _belongs_inside(universe, external)
+    ]
+    sources += universe.nodes
+    verdicts = (
+        {_at_port(flows, port, protocol) for flows in facts.network.flows_into(endpoint, sources)}
+        if sources
+        else set()
+    )
+    if len(verdicts) > 1:
+        return _Reached(Reach.INDETERMINATE, (), _cause("indeterminate.entry-balancer-address", entry.object))
+    return _reach(facts, sources, endpoint, port, protocol)
 
 
 def _at_layer_4(facts: Facts, exposure: Exposure) -> Iterator[EntryRow]:

@@ -94,6 +94,8 @@ EXCLUSION_REASONS: dict[str, str] = {
     "security-impacting": "the scope file names it as security-impacting, not as holding scoped data",
     "serves-nothing-scoped": "it serves no host that leads into scope, and no mesh that scoped workloads are in",
     "selects-nothing": "it selects no pod; judged by the control on policies that select nothing",
+    "ends-no-tls": "it ends no TLS: it takes plaintext, redirects or serves nothing; judged by the controls on entry points",
+    "serves-nothing": "it serves nothing, or only redirects",
     "not-captured-protocol": "the mesh handles TCP only; judged by protection in transit",
 }
 """The closed list of reasons why a listed subject was not evaluated."""

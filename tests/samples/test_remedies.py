@@ -154,7 +154,10 @@ REMEDIES: dict[str, tuple[str, str, str, Edit | None, set[tuple[str, str]]]] = {
     ),
     "raise the gateway's minimum version": (
         *(GATEWAYS, "istio-ingress", "pos-terminals", newer_tls),
-        {("istio-gateway-tls", f"{GATEWAY}/pos-terminals:9443")},
+        {
+            ("istio-gateway-tls", f"{GATEWAY}/pos-terminals:9443"),
+            ("entry-tls-version", f"{GATEWAY}/pos-terminals pos.shop.example:9443"),
+        },
     ),
     "make the node port a ClusterIP Service": (
         *("services.yaml", "payments", "ledger-debug", inside_only),

@@ -92,6 +92,8 @@ class EntryPoint:
     notices: tuple[Cause, ...] = ()
     evidence: tuple[str, ...] = ()
     destinations: tuple[Backend, ...] = ()
+    versions: tuple[str, ...] = ()
+    """The releases of the controller that run, as far as the images' tags tell."""
     handed_on: Protection | None = None
     """What the pods behind a connection that is handed on serve; decides the verdict where it is known."""
 

@@ -123,7 +123,7 @@ def entry_rows(sources: Sources, view: IngressView, judge: Judge) -> Iterator[En
             tls=found.tls,
             client_authentication=found.client_authentication,
             backend=found.backend,
-            hsts=found.hsts,
+            hsts=found.hsts if found.tls is not None else Tri.NO,
             causes=(*found.causes, *view.ingress_class.causes),
             assumptions=found.assumptions,
             notices=found.notices,

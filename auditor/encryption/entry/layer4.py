@@ -4,6 +4,7 @@ Unless the load balancer itself ends TLS, it hands TCP on as it is: what the cli
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator, Sequence
 
 from auditor.encryption.entry.aws_policies import DEFAULT, minimum_of_policy
@@ -45,8 +46,10 @@ _INTERNAL = (
 )
 _LABELLED = {
     "gateway.networking.k8s.io/gateway-name": "gateway-api",
+    "gateway.envoyproxy.io/owning-gateway-name": "gateway-api",
     "ingresscontroller.operator.openshift.io/deployment-ingresscontroller": "openshift-router",
 }
+_ENVOY = re.compile(r"(^|/)(distroless-)?envoy(:|@|-|$)")
 _OPEN_SCHEME = (f"{_AWS}scheme", "internet-facing")
 _AWS_BY_CONTROLLER = ("external", "nlb-ip")
 _AWS_CLASS = "service.k8s.aws/nlb"
@@ -97,8 +100,10 @@ def controller_of(endpoint: Endpoint) -> str | None:
         return labelled
     if observe_istio_sidecar(endpoint).present is Tri.YES and is_istio_gateway(endpoint):
         return "istio"
-    names = [program_name(text_at(c, "image") or "") for c in endpoint.containers]
-    return next((name for name in names if name), None)
+    images = [text_at(c, "image") or "" for c in endpoint.containers]
+    name = next((name for image in images if (name := program_name(image))), None)
+    # Contour's own pods only configure; traffic goes through those that run Envoy beside Contour's shutdown manager.
+    return None if name == "contour" and not any(_ENVOY.search(image) for image in images) else name
 
 
 def service_exposures(sources: Sources) -> Iterator[Exposure]:

@@ -46,7 +46,6 @@ _ALIAS = "server-alias"
 _MAX_ALIASES = 1000
 _NO_REDIRECT = "no-tls-redirect-locations"
 _ACME = "/.well-known/acme-challenge"
-_RETIRED = cause("entry.nginx.retired")
 
 
 def with_aliases(view: IngressView) -> IngressView:
@@ -110,7 +109,6 @@ class Nginx:
             hsts=config.hsts,
             causes=(*causes, *client_causes, *backend_causes),
             assumptions=tuple(dict.fromkeys((*assumed, *tls_assumed))),
-            notices=(_RETIRED,),
             evidence=config.evidence,
         )
 
