@@ -34,7 +34,7 @@ _PASSED_ON = ("PATH", "TMPDIR", "LANG")
 
 
 class Cluster:
-    """A control plane that runs from `start` to `stop`, and no longer than the thread that started it.
+    """A control plane that runs from `start` to `stop`, and no longer than the test run.
 
     `folder` takes certificates, kubeconfigs, logs and etcd's data. `url`, `authority`, `kubeconfig` (of a member of
     system:masters) and its bearer `token` are there from the beginning. `flags` are given to the API server.
@@ -62,6 +62,9 @@ class Cluster:
         self.etcd_url = f"http://127.0.0.1:{self._ports['etcd']}"
         self.kubeconfig = self.write_kubeconfig("admin", {"token": self.token})
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._starter = ThreadPoolExecutor(
+            1
+        )  # a process ends with the thread that started it: one that stays
         self._connections = threading.local()
         self._context = ssl.create_default_context(cafile=str(self.authority.certificate))
         self._prepare()
@@ -98,6 +101,7 @@ class Cluster:
         """End what was started, last first."""
         for name in reversed(list(self._running)):
             self._end(name, signal.SIGTERM)
+        self._starter.shutdown()
 
     def start_api_server(self) -> None:
         """Start the API server, with `flags` as they are now, and wait until it is ready."""
@@ -120,7 +124,8 @@ class Cluster:
     def _spawn(self, program: str, flags: Sequence[str]) -> None:
         passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         with (self.folder / f"{program}.log").open("ab") as log:
-            self._running[program] = subprocess.Popen(
+            process = self._starter.submit(
+                subprocess.Popen,
                 [str(self.programs / program), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -129,6 +134,7 @@ class Cluster:
                 env={**passed, "HOME": str(self.folder)},
                 preexec_fn=_end_with_parent,
             )
+            self._running[program] = process.result()
 
     def _end(self, program: str, how: signal.Signals) -> None:
         process = self._running.pop(program)
