@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from auditor.collect.live.target import LiveTarget
     from auditor.evaluate.connectivity_scope import ScopeClasses
     from auditor.evaluate.connectivity_view import ConnectivityView, InScope
-    from auditor.model.connectivity_result import CompletenessResult
+    from auditor.model.connectivity_result import ChangesResult, CompletenessResult
+    from auditor.model.objects import KubeObject
 
 
 class Format(StrEnum):
@@ -82,6 +83,7 @@ Examples:\n
   auditor connectivity snapshot/ --format json --out connectivity.json\n
   auditor connectivity snapshot/ --from shop/Deployment/web --to internet --port 443/TCP\n
   auditor connectivity new/ --since old/\n
+  auditor connectivity snapshot/ --with policy.yaml --without shop/NetworkPolicy/allow-all\n
   auditor connectivity snapshot/ --exposure --scope scope.yaml --only-in-scope
 """
 
@@ -98,6 +100,8 @@ class _Request:
 
     sources: Sequence[str]
     since: Sequence[str]
+    applied: Sequence[str]
+    removed: Sequence[str]
     format: Format
     level: LevelName
     basis: BasisOption
@@ -128,6 +132,22 @@ def connectivity(
         list[str] | None,
         typer.Option("--since", metavar="OLD", help="An earlier state: show what changed; repeatable."),
     ] = None,
+    applied: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="FILE",
+            help="What would change if the policies in FILE (or '-') were applied; repeatable.",
+        ),
+    ] = None,
+    removed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="ID",
+            help="What would change if namespace/Kind/name were removed; repeatable.",
+        ),
+    ] = None,
     only_in_scope: Annotated[
         bool, typer.Option("--only-in-scope", help="Only connections of endpoints in scope; needs --scope.")
     ] = False,
@@ -149,6 +169,8 @@ def connectivity(
         sources=sources or (),
         live=target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete),
         since=since or (),
+        applied=applied or (),
+        removed=removed or (),
         format=format,
         level=level,
         basis=basis,
@@ -165,6 +187,8 @@ def connectivity(
         return _answer(request, asked, in_sentences=False)
     if exposure:
         return _exposure(request)
+    if request.applied or request.removed:
+        return _what_if(request)
     return _changes(request) if request.since else _all(request)
 
 
@@ -191,6 +215,8 @@ def explain(
         sources=sources or (),
         live=target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete),
         since=(),
+        applied=(),
+        removed=(),
         format=Format(format.value),
         level=LevelName.WORKLOAD,
         basis=BasisOption.ENFORCED,
@@ -213,16 +239,24 @@ def _asked(from_: str | None, to: str | None, port: str | None) -> tuple[str, st
 
 
 def _check(request: _Request, asked: bool, exposure: bool) -> None:
-    if sum((asked, exposure, bool(request.since))) > 1:
-        raise UserError("--exposure, --since and --from exclude each other")
-    special = "--from" if asked else "--exposure" if exposure else "--since" if request.since else ""
+    chosen = {
+        "--from": asked,
+        "--exposure": exposure,
+        "--since": bool(request.since),
+        "--with or --without": bool(request.applied or request.removed),
+    }
+    if sum(chosen.values()) > 1:
+        raise UserError("--exposure, --since, --from and --with or --without exclude each other")
+    special = next((name for name, given in chosen.items() if given), "")
+    if "-" in request.applied and "-" in request.sources:
+        raise UserError("--with -: SOURCE is standard input already; expected a file")
     if special and request.format not in (Format.TABLE, Format.JSON):
         raise UserError(f"--format {request.format}: with {special} expected table or json")
     if request.only_in_scope and request.scope is None:
         raise UserError("--only-in-scope needs --scope FILE")
 
 
-# -- the four answers -----------------------------------------------------------------------------------------------
+# -- the five answers -----------------------------------------------------------------------------------------------
 
 
 def _all(request: _Request) -> int:
@@ -266,14 +300,52 @@ def _changes(request: _Request) -> int:
 
     new = _view(request, _facts(request, request.sources))
     old = _view(request, _facts(request, request.since))
-    result = compare_views(new, old)
+    return _tell_changes(request, compare_views(new, old))
+
+
+def _what_if(request: _Request) -> int:
+    from auditor.evaluate.what_if import Proposal, what_if
+    from auditor.report.connectivity_words import cause_text
+
+    applied = _applied(request)
+    facts = _facts(request, request.sources)
+    in_scope = (lambda facts: _classes(request, facts).in_scope) if request.only_in_scope else None
+    with progress(request.quiet)("Evaluating policies"):
+        proposal = Proposal(applied, request.removed)
+        found = what_if(facts, proposal, request.level.value, request.basis.value, in_scope)
+    if found.anew is not None:
+        remark(request.quiet, f"both states were computed whole: {cause_text(found.anew)}")
+    return _tell_changes(request, found.result)
+
+
+def _applied(request: _Request) -> "Sequence[KubeObject]":
+    """The objects of --with; unlike in SOURCE, none of them may be broken. Raises UserError."""
+    from auditor.audit import read_snapshot
+    from auditor.model.kinds import KNOWN_KINDS
+
+    if not request.applied:
+        return ()
+    snapshot = read_snapshot(request.applied, None)
+    broken = [f"{entry.path}: {entry.problem}" for entry in snapshot.inputs if entry.problem]
+    if broken:
+        raise UserError(f"--with {broken[0]}")
+    for obj in snapshot.objects:
+        if obj.key not in KNOWN_KINDS:
+            remark(request.quiet, f"--with: nothing reads {obj.id}, so it changes nothing")
+    return snapshot.objects
+
+
+def _tell_changes(request: _Request, result: "ChangesResult") -> int:
     if request.format is Format.JSON:
         emit_record(request.out, result)
     else:
         from auditor.report.connectivity_answers import changes_parts
 
         emit_parts(request.out, changes_parts(result))
-    return max(_finish(request, new.completeness), _finish(request, old.completeness))
+    code = _finish(request, result.completeness)
+    if result.completeness_before.kinds == result.completeness.kinds:
+        return code
+    return max(code, _finish(request, result.completeness_before))
 
 
 def _answer(request: _Request, asked: tuple[str, str, str], in_sentences: bool) -> int:

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,31 +36,52 @@ class Distinctions:
     @classmethod
     def of(cls, cluster: Cluster) -> "Distinctions":
         """Collect label keys and address bounds from every object that isn't a pod or a workload."""
-        keys: set[str] = set(_NETWORK_LABELS)
+        objects = (
+            obj
+            for kind in cluster.kinds()
+            if kind not in _PASSIVE_KINDS and _has_rules(kind)
+            for obj in cluster.all(kind)
+        )
+        found = cls.drawn_by(objects)
+        return cls(found.keys | frozenset(_NETWORK_LABELS), found.bounds)
+
+    @classmethod
+    def drawn_by(cls, objects: Iterable[KubeObject]) -> "Distinctions":
+        """What the rules of some objects tell apart."""
+        keys: set[str] = set()
         bounds: set[tuple[int, int]] = set()
-        for kind in cluster.kinds():
-            if kind in _PASSIVE_KINDS or not _has_rules(kind):
-                continue
-            for obj in cluster.all(kind):
-                for name, value in _fields(obj.body.get("spec"), 0):
-                    keys.update(_label_keys(name, value))
-                    bounds.update(_address_bounds(name, value))
+        for obj in objects:
+            for name, value in _fields([obj.body.get("spec"), obj.body.get("specs")], 0):
+                keys.update(_label_keys(name, value))
+                bounds.update(_address_bounds(name, value))
         return cls(frozenset(keys), tuple(sorted(bounds)))
+
+    def minus(self, other: "Distinctions") -> "Distinctions":
+        """What other rules do not tell apart already."""
+        bounds = set(self.bounds) - set(other.bounds)
+        return Distinctions(self.keys - other.keys, tuple(sorted(bounds)))
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.bounds)
+
+    def part(self, pod: KubeObject, addresses: Sequence[str]) -> Hashable:
+        """The labels and addresses of `signature` alone."""
+        labels = pod.labels
+        chosen = ((key, labels[key]) for key in self.keys if key in labels)
+        places = tuple(sorted(self._interval(address) for address in addresses)) if self.bounds else ()
+        return tuple(sorted(chosen)), places
 
     def signature(self, pod: KubeObject, addresses: Sequence[str]) -> Hashable:
         """What of a pod any rule may look at."""
-        labels = pod.labels
-        chosen = ((key, labels[key]) for key in self.keys if key in labels)
         mesh = ((k, v) for k, v in pod.annotations.items() if any(p in k for p in _MESH_PREFIXES))
         spec = pod.spec
         containers = mappings_at(spec, "containers") + mappings_at(spec, "initContainers")
         return (
-            tuple(sorted(chosen)),
+            self.part(pod, addresses),
             tuple(sorted((k, v) for k, v in mesh if not k.endswith("/status"))),
             str(spec.get("serviceAccountName")),
             spec.get("hostNetwork") is True,
             tuple(sorted(str((c.get("name"), c.get("ports"))) for c in containers)),
-            tuple(sorted(self._interval(address) for address in addresses)) if self.bounds else (),
         )
 
     def _interval(self, address: str) -> tuple[int, int]:

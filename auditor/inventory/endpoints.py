@@ -126,6 +126,34 @@ def list_endpoints(cluster: Cluster) -> tuple[Endpoint, ...]:
     )
 
 
+def endpoints_stay(
+    endpoints: Sequence[Endpoint],
+    after: Cluster,
+    old: Iterable[KubeObject],
+    new: Iterable[KubeObject],
+) -> bool:
+    """Whether pods stay grouped as they are when policies `old` are replaced by `new`, which gives the cluster `after`."""
+    before, now = Distinctions.drawn_by(old), Distinctions.drawn_by(new)
+    added, gone = now.minus(before), before.minus(now)
+    if added and any(_differ(endpoint.pods, added) for endpoint in endpoints if len(endpoint.pods) > 1):
+        return False
+    split: dict[str, list[KubeObject]] = {}
+    for endpoint in endpoints:
+        base, mark, _ = endpoint.id.rpartition("#")
+        if mark and endpoint.pods:
+            split.setdefault(base, []).append(endpoint.pods[0])
+    if not gone or not split:
+        return True
+    left = Distinctions.of(after)
+    return all(
+        len({left.signature(pod, pod_addresses(pod)) for pod in pods}) == len(pods) for pods in split.values()
+    )
+
+
+def _differ(pods: Iterable[KubeObject], distinctions: Distinctions) -> bool:
+    return len({distinctions.part(pod, pod_addresses(pod)) for pod in pods}) > 1
+
+
 def _topmost_owner(cluster: Cluster, obj: KubeObject) -> _Owner:
     seen = {obj.id}
     current = _Owner(obj.key, obj.name, obj)

@@ -167,8 +167,9 @@ class QueryResult(Record):
 
 
 class ChangeRow(Record):
-    """What changed for an ordered pair.
+    """What changed for an ordered pair of groups, endpoints or external ranges; a group to itself: any two distinct members.
 
+    At namespace level a namespace's pair with itself is about the endpoints inside it.
     `gained`: reachable now (conditions included) and not known to be before; `lost`: reachable before, denied now.
     `became_uncertain`, `became_certain`: it can no longer, or can now, be told.
     """
@@ -182,7 +183,10 @@ class ChangeRow(Record):
 
 
 class ChangesResult(Record):
-    """What became reachable and what ceased to be, between two states; endpoints that came or went are listed."""
+    """What became reachable and what ceased to be, between two states; endpoints that came or went are listed.
+
+    `groups` are endpoints to which the same happened; an endpoint to which that happened alone stands by its own id.
+    """
 
     format_version: Literal[1] = 1
     level: Level
@@ -191,6 +195,7 @@ class ChangesResult(Record):
     removed: list[str]
     completeness: CompletenessResult
     completeness_before: CompletenessResult
+    groups: list[GroupRow]
     changes: list[ChangeRow]
 
 

@@ -79,6 +79,7 @@ REASONS: dict[str, str] = {
     "anew.endpoints": "it tells pods of one workload apart, or no longer does",
     "anew.addresses": "it names addresses of a kind that no rule named before, or all of a range",
     "anew.protocols": "it names a protocol that no rule named before, or the last rule that named one goes",
+    "anew.namespaces": "namespaces are compared as wholes",
     "anew.layer": "it brings a policy system into play, or takes the last policy of one away",
     # where it is enforced
     "enforced.agent": "{agent} is ready on every node",

@@ -1,12 +1,13 @@
 """One answer, its explanation in sentences, changes between two states, and exposure, for the terminal."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from auditor.model.connectivity_result import (
     ChainRow,
+    ChangeRow,
     ChangesResult,
     EntryRow,
     ExposureResult,
@@ -31,6 +32,7 @@ _WORDS = {
     "conditional": "can connect under a condition",
     "indeterminate": "may or may not connect: it can't be told",
 }
+_SHOWN = 3
 _PROTECTED = {"yes": "protected", "no": "UNPROTECTED", "unknown": "can't be told"}
 
 
@@ -99,23 +101,32 @@ def changes_parts(result: ChangesResult) -> Iterator[RenderableType]:
     for title, names in (("New", result.added), ("Gone", result.removed)):
         if names:
             yield Text(f"{title}: {', '.join(map(peer_text, names))}")
-    yield Text(f"{len(result.changes)} pairs changed · level {result.level} · basis {result.basis}")
+    members = {group.id: group.members for group in result.groups}
+    count = sum(_pairs(row, members) for row in result.changes)
+    yield Text(f"{count} pairs changed · level {result.level} · basis {result.basis}")
     table = plain_table("source", "destination", "became reachable", "no longer reachable", "certainty")
     for row in result.changes:
         unsure = [("can't be told any more", row.became_uncertain), ("can be told now", row.became_certain)]
         add_row(
             table,
-            peer_text(row.source),
-            peer_text(row.destination),
+            _some(members.get(row.source, [row.source])),
+            _some(members.get(row.destination, [row.destination])),
             _ports(row.gained),
             _ports(row.lost),
             "; ".join(f"{word}: {_ports(ports)}" for word, ports in unsure if ports),
         )
     if result.changes:
         yield table
+    if any(len(group.members) > _SHOWN for group in result.groups):
+        yield Text("Every member of every group is in the JSON format.")
     yield from footer([], result.completeness)
     if not result.completeness_before.complete:
         yield Text("The earlier evidence isn't known to be complete.", style="yellow")
+
+
+def _pairs(row: ChangeRow, members: Mapping[str, Sequence[str]]) -> int:
+    sources, destinations = (len(members.get(id, [id])) for id in (row.source, row.destination))
+    return sources * (destinations - 1 if row.source == row.destination in members else destinations)
 
 
 def _ports(rows: Iterable[Ports]) -> str:
@@ -170,6 +181,6 @@ def _entries(entries: Iterable[EntryRow]) -> RenderableType:
     return table
 
 
-def _some(names: list[str]) -> str:
-    shown = ", ".join(map(peer_text, names[:3]))
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(peer_text, names[:_SHOWN]))
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
