@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -24,7 +24,8 @@ from auditor.schemas import json_schema
 from tests.connectivity.clusters import facts, shop
 from tests.network.building import Raw, labels, namespace, pod, policy, read, snapshot
 from tests.network.generated import clusters
-from tests.network.test_recheck import _is_policy, changes
+from tests.network.policy_changes import changes, is_policy
+from tests.network.proof import examples
 
 COMPLETE = ["--assume-complete", "Ada Assessor"]
 DB, WEB = "shop/Pod/db", "shop/Pod/web"
@@ -188,14 +189,14 @@ def test_bad_input_is_one_clear_line(
 
 
 @given(changes(clusters(admin=True)), st.sampled_from(("pod", "workload")))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@examples(40)
 def test_it_says_what_a_comparison_of_both_states_says(
     states: tuple[list[Raw], list[Raw]], level: Any
 ) -> None:
     before, after = states
     ids = {str(read(raw).id) for raw in after}
     proposal = Proposal(
-        [read(raw) for raw in after if _is_policy(raw)],
+        [read(raw) for raw in after if is_policy(raw)],
         [str(read(raw).id) for raw in before if str(read(raw).id) not in ids],
     )
     found = what_if(facts(before), proposal, level)

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.inventory.cluster import Cluster
-from auditor.model.kinds import normalised_key
 from auditor.network.addresses import External, contains
 from auditor.network.changes import changed_pairs
 from auditor.network.connectivity import Basis, Connectivity
@@ -18,38 +17,12 @@ from auditor.network.representation import Direction
 from auditor.network.universe import Peer
 from tests.network.building import Raw, connect, enforced, labels, namespace, pod, policy, snapshot
 from tests.network.generated import clusters
+from tests.network.policy_changes import changes, is_policy
+from tests.network.proof import examples
 from tests.network.test_calico_against_reference import calico_clusters
 from tests.network.test_cilium_against_reference import cilium_clusters
-from tests.network.test_mesh_authorization_against_reference import mesh_clusters
-
-_settings = settings(
-    max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
-
-
-def _is_policy(raw: Raw) -> bool:
-    return normalised_key(raw["apiVersion"], raw["kind"])[0] in POLICY_KINDS
-
-
-@st.composite
-def changes(draw: st.DrawFn, states: st.SearchStrategy[list[Raw]]) -> tuple[list[Raw], list[Raw]]:
-    """A cluster before and after: policies come, go, or get what another policy of their kind says."""
-    objects = draw(states)
-    before, after = [], []
-    for raw in objects:
-        fate = (
-            draw(st.sampled_from(("stays", "comes", "goes", "changes", "changes")))
-            if _is_policy(raw)
-            else "stays"
-        )
-        if fate != "comes":
-            before.append(raw)
-        if fate == "changes":
-            alike = [other for other in objects if other["kind"] == raw["kind"] and "spec" in other]
-            after.append({**raw, "spec": draw(st.sampled_from(alike or [raw])).get("spec")})
-        elif fate != "goes":
-            after.append(raw)
-    return before, after
+from tests.network.test_mesh_authorization_against_reference import istio_clusters, linkerd_clusters
+from tests.network.test_mixtures_against_reference import mixed_clusters
 
 
 def change(before: list[Raw], after: list[Raw]) -> tuple[Connectivity, Rechecked]:
@@ -146,43 +119,55 @@ def check(before: list[Raw], after: list[Raw]) -> None:
 
 
 @given(changes(clusters()))
-@_settings
+@examples(30)
 def test_network_policies(states: tuple[list[Raw], list[Raw]]) -> None:
     check(*states)
 
 
 @given(changes(clusters(admin=True)))
-@_settings
+@examples(30)
 def test_cluster_wide_policies(states: tuple[list[Raw], list[Raw]]) -> None:
     check(*states)
 
 
 @given(changes(calico_clusters(kubernetes=True)))
-@_settings
+@examples(30)
 def test_calico_beside_network_policies(states: tuple[list[Raw], list[Raw]]) -> None:
     check(*states)
 
 
 @given(changes(cilium_clusters(kubernetes=True)))
-@_settings
+@examples(30)
 def test_cilium_beside_network_policies(states: tuple[list[Raw], list[Raw]]) -> None:
     check(*states)
 
 
-@given(changes(mesh_clusters()))
-@_settings
+@given(changes(istio_clusters()))
+@examples(30)
 def test_istio_authorization(states: tuple[list[Raw], list[Raw]]) -> None:
     check(*states)
 
 
+@given(changes(linkerd_clusters()))
+@examples(30)
+def test_linkerd_authorization(states: tuple[list[Raw], list[Raw]]) -> None:
+    check(*states)
+
+
+@given(st.booleans().flatmap(lambda cilium: changes(mixed_clusters(cilium).map(lambda found: found[1]))))
+@examples(40)
+def test_mixtures(states: tuple[list[Raw], list[Raw]]) -> None:
+    check(*states)
+
+
 @given(changes(clusters(admin=True)), changes(clusters(admin=True)))
-@settings(parent=_settings, max_examples=15)
+@examples(12)
 def test_a_recheck_of_a_recheck(
     first: tuple[list[Raw], list[Raw]], second: tuple[list[Raw], list[Raw]]
 ) -> None:
     """The policies of the second cluster come last, over the pods of the first."""
     before, after = first
-    last = [*(raw for raw in after if not _is_policy(raw)), *(raw for raw in second[1] if _is_policy(raw))]
+    last = [*(raw for raw in after if not is_policy(raw)), *(raw for raw in second[1] if is_policy(raw))]
     _, found = change(before, after)
     old = {obj.id: obj for obj in found.after.cluster.snapshot.objects}
     source = snapshot(last)
