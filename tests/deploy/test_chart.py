@@ -3,9 +3,12 @@
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import certifi
 import jsonschema
 import pytest
 import yaml
@@ -41,6 +44,7 @@ def _pods(objects: list[Object]) -> list[Object]:
     return [o["spec"]["jobTemplate"]["spec"]["template"] for o in objects if o["kind"] == "CronJob"]
 
 
+AUDITOR = [sys.executable, "-m", "auditor"]
 DNS = (["peer"], [("UDP", 53), ("TCP", 53)])
 API = (["192.0.2.10/32"], [("TCP", 443), ("TCP", 6443)])
 
@@ -215,6 +219,42 @@ def test_credentials_are_files_of_named_secrets(programs: Path, tmp_path: Path) 
         ("mail", ["credentials/smtp/password"]),
     ]
     assert all("env" not in pod["spec"]["containers"][0] for pod in _pods(objects))
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_configuration_is_one_that_runs_take(programs: Path, tmp_path: Path, name: str) -> None:
+    """The schema takes it, and so does `auditor run --check` with the files where the pod has them."""
+    objects = render(programs, tmp_path, values(name))
+    schema = json.loads(subprocess.check_output([*AUDITOR, "schema", "run"], text=True, cwd=ROOT))
+    for key, text in one(objects, "ConfigMap", "auditor")["data"].items():
+        if key == "scope.yaml":
+            continue
+        jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(text))
+        folder = _as_mounted(objects, f"auditor-{key.removesuffix('.yaml')}", tmp_path / key)
+        check = [*AUDITOR, "run", "--config", str(folder / key), "--check"]
+        done = subprocess.run(check, check=False, capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+
+
+def _as_mounted(objects: list[Object], cronjob: str, folder: Path) -> Path:
+    """The projected volume of a CronJob's pods: ConfigMaps as rendered, and something usable for what is named only."""
+    kept = {o["metadata"]["name"]: o["data"] for o in objects if o["kind"] == "ConfigMap"}
+    usable = {
+        "url": "https://receiver.example.com/hook",
+        "headers": "Authorization: Bearer x",
+        "password": "x",
+        "scope.yaml": "format_version: 1",
+        "ca.crt": certifi.contents(),
+        "credentials": "",
+    }
+    pod = one(objects, "CronJob", cronjob)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    for source in pod["volumes"][0]["projected"]["sources"]:
+        (named,) = source.values()
+        for item in named["items"]:
+            file = folder / item["path"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(kept.get(named["name"], usable)[item["key"]])
+    return folder
 
 
 def test_the_rules_are_those_that_the_command_prints() -> None:

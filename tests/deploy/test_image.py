@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tests.deploy.chart import ROOT
+from tests.deploy.chart import ROOT, SMALLEST, Object, one, render
+from tests.deploy.pod_like import Ended, run_pod
+from tests.live.cluster import Cluster
 from tests.live.programs import cache_folder
 
 BUILD = ROOT / "deploy" / "image" / "build.sh"
@@ -162,3 +165,51 @@ def test_the_base_of_the_containerfile_is_a_digest() -> None:
         re.fullmatch(r".+@sha256:[0-9a-f]{64}", base) for base in re.findall(r"^ARG BASE=(.*)$", text, re.M)
     )
     assert set(re.findall(r"^FROM (\S+)", text, re.M)) == {"${BASE}", "system", "build", "scratch"}
+
+
+@pytest.fixture(scope="module")
+def cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """etcd and an API server."""
+    with Cluster(programs, tmp_path_factory.mktemp("cluster")) as started:
+        yield started
+
+
+def test_the_cronjobs_command_audits_a_cluster(
+    image: Image, programs: Path, cluster: Cluster, tmp_path: Path
+) -> None:
+    """The command line and configuration of the chart, as its ServiceAccount, on a real API server."""
+    cluster.kubectl("create", "namespace", "auditor")
+    objects = render(programs, tmp_path, SMALLEST)
+    access = [o for o in objects if o["kind"] in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")]
+    cluster.kubectl("apply", "-f", "-", given=yaml.safe_dump_all(access))
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    os.chown(evidence, 65532, 65532)
+    ended = _run_daily(image, cluster, objects, evidence, tmp_path)
+    assert ended.code == 0, ended.output
+    (run,) = evidence.iterdir()
+    record = json.loads((run / "run.json").read_text())
+    assert (record["complete"], record["exit_code"]) == (True, 0), record["incomplete_kinds"]
+    assert {"evidence.zip", "report.html", "report.pdf", "results.json"} <= {p.name for p in run.iterdir()}
+    assert ended.peak < 512 * 1024**2
+    print(f"peak of the run: {ended.peak / 1e6:.0f} MB")
+
+
+def _run_daily(image: Image, cluster: Cluster, objects: list[Object], evidence: Path, folder: Path) -> Ended:
+    account, config = folder / "account", folder / "config"
+    account.mkdir()
+    config.mkdir()
+    (account / "token").write_text(cluster.service_account_token("auditor", "auditor"))
+    (account / "ca.crt").write_bytes(cluster.authority.certificate.read_bytes())
+    (account / "namespace").write_text("auditor")
+    (config / "daily.yaml").write_text(one(objects, "ConfigMap", "auditor")["data"]["daily.yaml"])
+    pod = one(objects, "CronJob", "auditor-daily")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    return run_pod(
+        image.root,
+        [*container["command"], *container["args"]],
+        read_only={"/etc/auditor": config, "/run/secrets/kubernetes.io/serviceaccount": account},
+        writable={"/var/lib/auditor": evidence},
+        environment={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(cluster.port)},
+        log=folder / "log",
+    )
