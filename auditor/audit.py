@@ -74,6 +74,8 @@ class AuditRequest:
     period: str | None = None
     assume_complete: str | None = None
     command: Sequence[str] = ()
+    metrics: Path | None = None
+    """Where Prometheus metrics are written beside the report, if they are."""
     collect: "CollectKinds | None" = None
     """How the kinds that the controls read are collected, where there are no sources: from a live cluster."""
 
@@ -222,14 +224,27 @@ def probe_tls(target: "Target", now: datetime) -> "ProbeRow":
 def run_audit(request: AuditRequest, stage: Stage = _quiet) -> AuditOutcome:
     """Read, evaluate, render and write. Raises UserError with the exit code of what went wrong."""
     prepare_folder(request.out)
+    if request.metrics is not None:
+        prepare_folder(request.metrics.parent)
     result = evaluate(request, stage)
     contents = {}
     for name in FORMATS:
         if name in request.formats:
             with stage(f"Writing {FILE_NAMES[name]}"):
                 contents[FILE_NAMES[name]] = render(result, name)
+    code = exit_code(result, request.fail_on)
+    metrics = _metrics(result, code) if request.metrics is not None else b""
     files = write_files(request.out, contents)
-    return AuditOutcome(result, files, exit_code(result, request.fail_on))
+    if request.metrics is not None:
+        files += write_files(request.metrics.parent, {request.metrics.name: metrics})
+    return AuditOutcome(result, files, code)
+
+
+def _metrics(result: AuditResult, code: ExitCode) -> bytes:
+    from auditor.report.metrics import RunFacts, render_metrics
+
+    ended = result.run.evaluated_at
+    return render_metrics(result, RunFacts("audit", int(code), ended if result.run.complete else None))
 
 
 def evaluate(request: AuditRequest, stage: Stage = _quiet) -> AuditResult:

@@ -3,7 +3,10 @@
 # CJK, and for the tests a browser, PDF tools and buildah. Installed on Debian and Ubuntu when that is allowed, else told.
 set -eu
 packages="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-core fonts-noto-cjk"
-if [ "${1:-}" = test ]; then packages="$packages chromium poppler-utils shellcheck buildah mmdebstrap"; fi
+if [ "${1:-}" = test ]; then
+  packages="$packages chromium poppler-utils shellcheck buildah mmdebstrap"
+  sh "$(dirname "$0")/monitoring.sh" "${AUDITOR_TEST_CACHE:-$HOME/.cache/auditor-tests}"
+fi
 
 if [ "$(uname)" = Darwin ]; then
   ls /opt/homebrew/lib/libpango-1.0.dylib /usr/local/lib/libpango-1.0.dylib >/dev/null 2>&1 ||

@@ -106,6 +106,12 @@ def audit(
         str | None, typer.Option(metavar="PERIOD", help="2026-Q3, or FROM..TO as 2026-07-01..2026-09-30.")
     ] = None,
     assume_complete: AssumeComplete = None,
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.prom", help="Write Prometheus metrics too, for node-exporter's textfile collector."
+        ),
+    ] = None,
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
     in_cluster: InClusterOption = False,
@@ -134,6 +140,7 @@ def audit(
         period=period,
         assume_complete=assume_complete,
         command=["auditor", *sys.argv[1:]],
+        metrics=metrics,
         collect=snapshot_of_cluster(target, quiet) if target is not None else None,
     )
     outcome = run_audit(request, progress(quiet))

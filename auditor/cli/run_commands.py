@@ -17,7 +17,7 @@ from auditor.model.user_error import ExitCode, UserError
 if TYPE_CHECKING:
     from auditor.model.comparison import Comparison
     from auditor.model.result import AuditResult
-    from auditor.unattended import RunOutcome
+    from auditor.unattended.request import RunOutcome
 
 
 class Format(StrEnum):
@@ -62,7 +62,8 @@ def run(
     The exit code is that of the audit; 4 when it would be 0 and something wasn't delivered. Without stored evidence it
     is 2, 4 or 70.
     """
-    from auditor.unattended import RunRequest, check_run, load_run_config, run_unattended
+    from auditor.unattended.request import RunRequest, load_run_config
+    from auditor.unattended.run import check_run, run_unattended
 
     request = RunRequest(
         config=load_run_config(config).value,

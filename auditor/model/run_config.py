@@ -184,6 +184,13 @@ class MetricsConfig(Strict):
     text_file: FilePath | None = None
     pushgateway: PushgatewayConfig | None = None
 
+    @field_validator("text_file")
+    @classmethod
+    def _read_by_the_collector(cls, value: str | None) -> str | None:
+        if value is not None and not value.endswith(".prom"):
+            raise ValueError("expected a name that ends with .prom: node-exporter reads no other")
+        return value
+
 
 class PublishConfig(Strict):
     """Where results are shown beside the stored report."""

@@ -128,3 +128,24 @@ def test_an_assumption_of_completeness_carries_a_name(tmp_path: Path) -> None:
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert done.returncode == 0
     assert any("Ada Lovelace" in assumption for assumption in results["assumptions"])
+
+
+def test_metrics_are_written_beside_the_report(tmp_path: Path) -> None:
+    metrics = tmp_path / "textfile" / "auditor.prom"
+    done = auditor("audit", SAMPLE, "--format", "json", "--metrics", metrics, "--out", tmp_path / "report")
+    assert str(metrics) in done.stdout.replace("\n", "")
+    assert 'auditor_findings{control="' in metrics.read_text()
+
+
+def test_two_results_are_compared(tmp_path: Path) -> None:
+    auditor("audit", SAMPLE, "--format", "json", "--out", tmp_path)
+    results = tmp_path / "results.json"
+    told = auditor("compare", results, results, "--format", "json")
+    assert told.returncode == 0
+    found = json.loads(told.stdout)
+    assert (found["new_failures"], found["resolved"], found["changed"]) == ([], [], [])
+    assert "New failures: 0" in auditor("compare", results, results).stdout
+    (tmp_path / "other.json").write_text("{}")
+    wrong = auditor("compare", results, tmp_path / "other.json")
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+    assert "expected the results.json of an audit" in wrong.stderr

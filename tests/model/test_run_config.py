@@ -70,6 +70,10 @@ REFUSED = {
         "name: n\ncollect: {sources: [a]}\nstore: {url: 'file:///s'}\npublish: {open_reports: {enabled: true}}\n",
         "run.yaml:1: publish.open_reports: expected a live cluster, not sources",
     ),
+    "a file that the collector doesn't read": (
+        LEAST + "publish: {metrics: {text_file: auditor.txt}}\n",
+        "run.yaml:4: publish.metrics.text_file: expected a name that ends with .prom",
+    ),
     "no JSON to compare with": (LEAST + "formats: [pdf]\n", "run.yaml:1: formats: json is needed"),
     "a misspelt field": (
         LEAST + "fail-on: [FAIL]\n",

@@ -14,7 +14,8 @@ import yaml
 from auditor.collect.live.collection import LiveCollection
 from auditor.collect.live.target import LiveTarget
 from auditor.model.kinds import KindKey
-from auditor.unattended import RunOutcome, RunRequest, load_run_config, run_unattended
+from auditor.unattended.request import RunOutcome, RunRequest, load_run_config
+from auditor.unattended.run import run_unattended
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "clusters"
 

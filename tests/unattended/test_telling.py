@@ -1,6 +1,7 @@
 """Who is told of a run, and what becomes of a run when nobody can be told."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -79,3 +80,40 @@ def test_a_secret_that_is_not_there_is_found_before_the_long_work(nightly: Night
         nightly.run()
     assert raised.value.exit_code is ExitCode.WRONG_USE
     assert not nightly.store.exists()
+
+
+def test_metrics_go_to_a_file_and_a_pushgateway(nightly: Nightly, told: Receiver) -> None:
+    pushing = {"url": told.url, "job": "evidence"}
+    nightly.config["publish"] = {"metrics": {"text_file": "textfile/auditor.prom", "pushgateway": pushing}}
+    nightly.config["notify"]["on"] = []
+    nightly.run()
+    text = (nightly.folder / "textfile" / "auditor.prom").read_bytes()
+    assert told.bodies == [text]
+    assert told.methods == ["PUT"]
+    assert b'auditor_evidence_complete{run="nightly"} 1.0' in text
+
+
+def test_the_age_of_complete_evidence_is_that_of_the_last_complete_run(nightly: Nightly) -> None:
+    nightly.config["publish"] = {"metrics": {"text_file": "auditor.prom"}}
+    seen = []
+    for resource in ("", "services"):
+        forget_claim(nightly, "", resource)
+        nightly.run()
+        text = (nightly.folder / "auditor.prom").read_text()
+        seen.append(
+            [
+                re.search(rf"^auditor_{name}_timestamp_seconds.* (\S+)$", text, re.M)[1]
+                for name in ("last_run", "last_complete_run")
+            ]  # type: ignore[index]
+        )
+    assert seen[0][0] == seen[0][1] == seen[1][1]
+    assert float(seen[1][0]) - float(seen[1][1]) == 86400
+
+
+def test_a_pushgateway_that_is_away_is_told_and_the_evidence_stays(nightly: Nightly, told: Receiver) -> None:
+    told.answers = [(503, {})]
+    nightly.config["publish"] = {"metrics": {"pushgateway": {"url": told.url}}}
+    nightly.config["notify"]["on"] = []
+    outcome = nightly.run()
+    assert outcome.undelivered == ["the Pushgateway: not published: answered with status 503, 4 times"]
+    assert outcome.exit_code is ExitCode.OUTPUT_NOT_WRITTEN

@@ -1,0 +1,1 @@
+"""One unattended run: collect, audit, store, compare, publish, tell, prune."""

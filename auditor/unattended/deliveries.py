@@ -1,0 +1,92 @@
+"""What becomes of a stored run: metrics, notifications. Each is tried, whatever became of the others."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ParamSpec
+
+from auditor.model.comparison import Comparison
+from auditor.model.notification import Notification
+from auditor.model.user_error import UserError
+from auditor.publish.channels import Channel, open_address
+from auditor.publish.delivery import DeliveryFailed
+from auditor.publish.metrics import push, write_text_file
+from auditor.report.metrics import RunFacts, render_metrics
+from auditor.report.notification import notification_of_failure, notification_of_run
+from auditor.store.runs import RunStore
+from auditor.unattended.request import RunOutcome, RunRequest, Stored, rfc3339
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """A place where results are shown. `show` raises DeliveryFailed."""
+
+    name: str
+    show: Callable[[Stored, RunStore], None]
+
+
+def open_showings(request: RunRequest) -> list[Showing]:
+    """The places that the configuration names. Raises UserError when a secret's file isn't there."""
+    metrics = request.config.publish.metrics
+    found = []
+    if metrics.text_file is not None:
+        path = request.path(metrics.text_file)
+        found.append(Showing("the metrics' file", lambda s, store: write_text_file(path, _metrics(s, store))))
+    if metrics.pushgateway is not None:
+        address = open_address(metrics.pushgateway, request.folder, "publish.metrics.pushgateway")
+        job = metrics.pushgateway.job
+        found.append(
+            Showing(
+                "the Pushgateway",
+                lambda s, store: push(address, job, s.record.name, _metrics(s, store), request.sleep),
+            )
+        )
+    return found
+
+
+def _metrics(stored: Stored, store: RunStore) -> bytes:
+    complete = store.newest_complete(stored.record.name)
+    last = complete.finished_at if complete else None
+    return render_metrics(
+        stored.result, RunFacts(stored.record.name, stored.record.exit_code, last, stored.record)
+    )
+
+
+def notify(
+    request: RunRequest, channels: Sequence[Channel], outcome: RunOutcome, comparison: Comparison
+) -> None:
+    place = f"{request.config.store.url.rstrip('/')}/{outcome.record.run}"
+    notification = notification_of_run(outcome.record, comparison, request.config.notify.on, place)
+    if notification is not None:
+        outcome.undelivered += _send(channels, notification)
+
+
+def tell_failure(request: RunRequest, channels: Sequence[Channel], error: Exception) -> None:
+    """Nothing could be stored: those who want to know of incomplete runs are told, whatever became of it."""
+    if "incomplete" not in request.config.notify.on:
+        return
+    cause = str(error) if isinstance(error, UserError) else f"internal error: {type(error).__name__}"
+    time = rfc3339(request.now())
+    for line in _send(channels, notification_of_failure(request.config.name, time, cause)):
+        request.remark(line)
+
+
+def _send(channels: Sequence[Channel], notification: Notification) -> list[str]:
+    """What could not be delivered, one line each. One channel's failure keeps none of the others from being tried."""
+    return [
+        line
+        for channel in channels
+        for line in attempt(f"{channel.name} wasn't told", channel.send, notification)
+    ]
+
+
+def attempt(failing: str, act: Callable[P, None], *arguments: P.args, **options: P.kwargs) -> list[str]:
+    """What went wrong, as a line. The evidence is stored: nothing that fails here may lose the run."""
+    try:
+        act(*arguments, **options)
+    except (DeliveryFailed, UserError) as error:
+        return [f"{failing}: {error}"]
+    except Exception as error:
+        return [f"{failing}: internal error: {type(error).__name__}"]
+    return []
