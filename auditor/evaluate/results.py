@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from auditor.catalog.catalogue import Catalogue
 from auditor.checks.context import Facts
 from auditor.evaluate.assessment import Assessment, Use, finding_key
+from auditor.evaluate.certificates_view import build_certificates
 from auditor.evaluate.diagram import build_diagram
 from auditor.evaluate.excerpts import excerpt
 from auditor.evaluate.phrases import PHRASES
@@ -53,6 +54,7 @@ def build_result(
     kinds = _kinds(facts.snapshot, read_kinds)
     reasons = {use.check.id: {**RUNNER_REASONS, **use.check.reasons} for c in controls for use in uses[c.id]}
     findings = [_finding(finding, reasons[finding.check][finding.reason]) for finding in assessment.findings]
+    certificates = build_certificates(facts)
     return r.AuditResult(
         title=particulars.title,
         tool=particulars.tool,
@@ -61,6 +63,8 @@ def build_result(
         scope=_scope(facts.scope, assessment, particulars),
         diagram=build_diagram(facts, list(assessment.views)),
         flow_register=build_register(facts, assessment.contexts),
+        certificates=certificates.rows,
+        certificate_hosts=certificates.hosts,
         inputs=[_input(entry) for entry in facts.snapshot.inputs],
         kinds=kinds,
         evidence=_evidence(facts, findings, kinds),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from auditor.model.encryption_result import ReasonRow, YesNo
-from auditor.model.result import Record
+from auditor.model.record import Record
 
 
 class CertificateRow(Record):

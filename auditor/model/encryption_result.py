@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from auditor.model.result import Record
+from auditor.model.record import Record
 
 YesNo = Literal["yes", "no", "unknown"]
 Verdict = Literal[

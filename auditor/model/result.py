@@ -3,19 +3,15 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from auditor.model.certificates_result import CertificateRow, HostRow
 from auditor.model.control import Automation, Entity, Strength
 from auditor.model.outcome import Outcome, Status
+from auditor.model.record import Record as Record
 from auditor.model.scope import ApprovedFlow, ExternalNetwork, ScopeClass
 
 FORMAT_VERSION: Literal[1] = 1
-
-
-class Record(BaseModel):
-    """A part of the result; unknown fields are errors, so that the schema stays true."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Tool(Record):
@@ -351,6 +347,10 @@ class AuditResult(Record):
     scope: ScopeResult
     diagram: DiagramResult
     flow_register: RegisterResult
+    certificates: list[CertificateRow] = []
+    """The inventory of keys and certificates (PCI DSS 4.2.1.1), whatever the scope."""
+    certificate_hosts: list[HostRow] = []
+    """The hosts that end TLS, each with the certificate that the evidence describes for it."""
     inputs: list[Input]
     kinds: list[KindEvidence]
     evidence: list[EvidenceItem]

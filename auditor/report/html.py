@@ -27,6 +27,7 @@ SECTIONS = (
     "scope",
     "diagram",
     "register",
+    "certificates",
     "method",
     "limits",
     "frameworks",
