@@ -29,11 +29,14 @@ _IDLE = frozenset({"100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "172.16.0.0
 """Ranges that no generated policy names: they fare as the internet does."""
 
 
-def examples(usual: int) -> settings:
-    """Settings of a proof: `usual` clusters, the same in every run, or as many as the environment asks for."""
+def examples(usual: int, share: int = 1) -> settings:
+    """Settings of a proof: `usual` clusters, the same in every run, or as many as the environment asks for.
+
+    `share`: of what is asked for, where several tests prove a thing together.
+    """
     asked = os.environ.get(VARIABLE)
     return settings(
-        max_examples=int(asked) if asked else usual,
+        max_examples=max(1, int(asked) // share) if asked else usual,
         deadline=None,
         derandomize=not asked,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
@@ -50,7 +53,15 @@ def party(peer: Peer) -> Party:
     if isinstance(peer, Endpoint):
         ports = tuple((p.name, p.protocol, p.port) for p in peer.ports)
         on = next(iter(peer.node_names))
-        return Party(peer.addresses[0], peer.namespace, peer.labels, ports, on, peer.host_network)
+        return Party(
+            peer.addresses[0],
+            peer.namespace,
+            peer.labels,
+            ports,
+            on,
+            peer.host_network,
+            account=peer.service_account,
+        )
     if isinstance(peer, Host):
         return Party(peer.addresses[0], node=peer.name, is_node=True)
     return Party(peer.cidrs[0].partition("/")[0])

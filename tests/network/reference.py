@@ -26,6 +26,7 @@ class Party:
     node: str | None = None
     host_network: bool = False
     is_node: bool = False
+    account: str = "default"
 
     @property
     def is_pod(self) -> bool:

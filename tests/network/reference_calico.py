@@ -157,7 +157,7 @@ def profile(flow: Flow) -> str:
     own = profiles.get(f"kns.{flow.subject.space}")
     if own is None:
         return ALLOW
-    account = profiles.get(f"ksa.{flow.subject.space}.default")
+    account = profiles.get(f"ksa.{flow.subject.space}.{flow.subject.account}")
     found = [a for p in (own, account) if p is not None for a in _actions(flow, p)]
     return ALLOW if found and found[0] == "Allow" else DENY
 
@@ -220,7 +220,8 @@ def _is_known(
     accounts: list[str] | None = None,
 ) -> bool:
     """Whether the address belongs to one pod or network set that all selectors mean."""
-    if party.is_pod and (own is None or party.space == own) and "default" in (accounts or ["default"]):
+    here = party.is_pod and (own is None or party.space == own)
+    if here and party.account in (accounts or [party.account]):
         inherited = _space_labels(world, party.space)
         if matches(selector, _labels(world, party)) and _space_matches(spaces, party.space, inherited):
             return True

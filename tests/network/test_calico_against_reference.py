@@ -48,7 +48,7 @@ def _entities(draw: st.DrawFn, to: bool, protocol: str | None) -> Raw:
         ("namespaceSelector", st.sampled_from(("all()", "global()", "k == 'x'", "has(l)", "m != 'x'"))),
         ("nets", some(st.sampled_from(BLOCKS), 1, 2)),
         ("notNets", some(st.sampled_from(BLOCKS), 1)),
-        ("serviceAccounts", st.sampled_from(({"names": ["default"]}, {"names": ["other"]}))),
+        ("serviceAccounts", st.sampled_from(({"names": ["default", "one"]}, {"names": ["two"]}))),
     ):
         if draw(st.sampled_from(range(4 if field != "serviceAccounts" else 12))) == 0:
             entity[field] = draw(values)

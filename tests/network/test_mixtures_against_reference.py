@@ -6,6 +6,7 @@ Which agent enforces which layer is written down here once more, from the agents
 from functools import partial
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,9 +123,9 @@ def _status(setup: Setup, raws: dict[str, Raw], layer: str, pod: Party) -> str:
 
 
 @st.composite
-def mixed_clusters(draw: st.DrawFn, cilium: bool) -> tuple[str, list[Raw]]:
-    """A setup and a cluster: policies of its own system, Kubernetes', cluster-wide ones, and those of a mesh."""
-    name = draw(st.sampled_from(sorted(CILIUM_AGENTS if cilium else CALICO_AGENTS)))
+def mixed_clusters(draw: st.DrawFn, name: str) -> list[Raw]:
+    """A cluster with a setup: policies of its own system, Kubernetes', cluster-wide ones, and those of a mesh."""
+    cilium = name in CILIUM_AGENTS
     labels = st.sampled_from(({}, {"k": "x"}, {"k": "x"}, {"k": "y"}, {"l": "x"}, {"k": "x", "l": "y"}))
     objects = [namespace(space, **draw(labels)) for space in SPACES]
     objects += [node(n, f"192.0.2.{i}") for i, n in enumerate(_NODES, 1)]
@@ -149,7 +150,7 @@ def mixed_clusters(draw: st.DrawFn, cilium: bool) -> tuple[str, list[Raw]]:
         objects += draw(istio_services())
     if mesh == "linkerd":
         objects += draw(linkerd_policies())
-    return name, objects
+    return objects
 
 
 def _compare(name: str, objects: list[Raw], basis: Basis) -> None:
@@ -170,17 +171,21 @@ def _compare(name: str, objects: list[Raw], basis: Basis) -> None:
     )
 
 
-@given(mixed_clusters(cilium=False), st.sampled_from(Basis))
-@examples(60)
-def test_calico_kubernetes_cluster_wide_policies_and_a_mesh(
-    found: tuple[str, list[Raw]], basis: Basis
-) -> None:
-    _compare(*found, basis)
+@pytest.mark.parametrize("name", SETUPS)
+def test_mixtures_as_enforced(name: str) -> None:
+    @given(mixed_clusters(name))
+    @examples(10, share=4)
+    def check(objects: list[Raw]) -> None:
+        _compare(name, objects, Basis.ENFORCED)
+
+    check()
 
 
-@given(mixed_clusters(cilium=True), st.sampled_from(Basis))
-@examples(60)
-def test_cilium_kubernetes_cluster_wide_policies_and_a_mesh(
-    found: tuple[str, list[Raw]], basis: Basis
-) -> None:
-    _compare(*found, basis)
+@pytest.mark.parametrize("name", ["kube-router", "cilium 1.19"])
+def test_mixtures_as_declared(name: str) -> None:
+    @given(mixed_clusters(name))
+    @examples(20, share=2)
+    def check(objects: list[Raw]) -> None:
+        _compare(name, objects, Basis.DECLARED)
+
+    check()

@@ -20,7 +20,7 @@ from tests.network.proof import examples
 from tests.network.reference_datapath import layer_of
 from tests.network.test_mixtures_against_reference import SETUPS, mixed_clusters
 
-_mixtures = st.booleans().flatmap(lambda cilium: mixed_clusters(cilium=cilium))
+_mixtures = st.sampled_from(list(SETUPS)).flatmap(lambda name: st.tuples(st.just(name), mixed_clusters(name)))
 _ALL_PORTS = PortSet.whole(*PORT_PROTOCOLS)
 Answers = dict[tuple[str, str], Any]
 
