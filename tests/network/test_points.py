@@ -1,6 +1,7 @@
 """Every point at which reachability engines go wrong has a named case.
 
-That is a test `test_<number>_…`, or a row of a table whose id begins with the number. The numbers are those that the engine's own docstrings cite as connectivity.md; what each is about is said here.
+That is a test `test_<number>_…`, or a row of a table whose id begins with the number. The numbers are those that the
+engine's own docstrings cite as connectivity.md; what each is about is said here.
 """
 
 import importlib
@@ -56,7 +57,7 @@ _NUMBER = re.compile(r"(?:test_)?(\d{1,2})(?=[ :_])")
 
 
 def _modules() -> Iterator[ModuleType]:
-    for package in ("network", "connectivity", "encryption"):
+    for package in ("network", "connectivity"):
         for found in pkgutil.iter_modules([f"{tests.__path__[0]}/{package}"]):
             if found.name.startswith("test_"):
                 yield importlib.import_module(f"tests.{package}.{found.name}")

@@ -22,7 +22,7 @@ from tests.network.proof import examples
 from tests.network.test_calico_against_reference import calico_clusters
 from tests.network.test_cilium_against_reference import cilium_clusters
 from tests.network.test_mesh_authorization_against_reference import istio_clusters, linkerd_clusters
-from tests.network.test_mixtures_against_reference import mixed_clusters
+from tests.network.test_mixtures_against_reference import SETUPS, mixed_clusters
 
 
 def change(before: list[Raw], after: list[Raw]) -> tuple[Connectivity, Rechecked]:
@@ -154,7 +154,7 @@ def test_linkerd_authorization(states: tuple[list[Raw], list[Raw]]) -> None:
     check(*states)
 
 
-@given(st.booleans().flatmap(lambda cilium: changes(mixed_clusters(cilium).map(lambda found: found[1]))))
+@given(st.sampled_from(list(SETUPS)).flatmap(lambda name: changes(mixed_clusters(name))))
 @examples(40)
 def test_mixtures(states: tuple[list[Raw], list[Raw]]) -> None:
     check(*states)
