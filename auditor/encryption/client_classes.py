@@ -7,8 +7,9 @@ What is called by very many clients would otherwise be asked about each of them.
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from auditor.encryption.istio.capture import MODE
+from auditor.encryption.istio.capture import read_outbound
 from auditor.encryption.istio.destination_rules import DESTINATION_RULE, DestinationRules, service_host
+from auditor.encryption.istio.injector_config import InjectorConfig
 from auditor.encryption.istio.mesh_config import MeshConfigs
 from auditor.encryption.istio.outbound import speaks_hbone
 from auditor.encryption.istio.proxy_settings import ENVOY_FILTER, SIDECAR, selector_of
@@ -23,7 +24,6 @@ from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
 
 _CLIENT_KINDS = (DESTINATION_RULE, ENVOY_FILTER, SIDECAR)
-_TRAFFIC = "traffic.sidecar.istio.io/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class ClientClasses:
         meshes: Meshes,
         linkerd: LinkerdDataPlane,
         rules: DestinationRules,
+        injector: InjectorConfig,
     ) -> None:
+        self._injector = injector
         self._configs = configs
         self._meshes = meshes
         self._linkerd = linkerd
@@ -92,13 +94,10 @@ class ClientClasses:
         return frozenset(found)
 
     def _of_sidecar(self, source: Endpoint) -> Hashable:
-        annotations = {
-            key: value for key, value in source.annotations.items() if key == MODE or key.startswith(_TRAFFIC)
-        }
         return (
             self._configs.of(source),
             tuple((key, source.labels[key]) for key in self._labels if key in source.labels),
-            tuple(sorted(annotations.items())),
+            read_outbound(source, self._configs.of(source), self._injector),
             speaks_hbone(source),
             is_istio_gateway(source),
         )

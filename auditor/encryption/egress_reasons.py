@@ -26,6 +26,7 @@ EGRESS_REASONS: dict[str, str] = {
     ),
     "egress.gateway-server": "the gateway's server ({protocol}, TLS mode {mode}) takes it",
     "egress.gateway-refuses": "the gateway's server ({protocol}, TLS mode {mode}) refuses what the client's proxy sends",
+    "egress.answered-by-proxy": "the routes for {host} only redirect or answer, so nothing leaves",
     "egress.linkerd-no-network": "no EgressNetwork is for the client's namespace, so what leaves is passed on as it is",
     "egress.linkerd-allow": "{network} lets everything through, as the application sends it",
     "egress.linkerd-deny": "{network} refuses what no route describes",

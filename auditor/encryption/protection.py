@@ -299,6 +299,7 @@ class Encryption:
             self._meshes,
             self._linkerd_data_plane,
             self._istio_client.rules,
+            self._istio_data_plane.config,
         )
 
     @cached_property

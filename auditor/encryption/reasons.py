@@ -122,6 +122,7 @@ _CLIENT = {
         "{endpoint} does not take mTLS, and for a headless or PASSTHROUGH service that turns it off for all of {service}"
     ),
     "istio.client-hbone": "the connection to {endpoint} is tunnelled (HBONE) under mesh mTLS",
+    "istio.client-no-hbone": "the sidecar of {endpoint} takes no tunnel (HBONE), so ztunnel passes on what the client sends",
     "istio.client-passthrough": "no Service leads to this port of {endpoint}; the sidecar passes the connection on as it is",
     "istio.client-host-not-imported": "{policy} hides the service from the client's sidecar, which passes it on as it is",
     "indeterminate.istio.client-host-not-imported": (

@@ -26,11 +26,13 @@ from tests.encryption.egress_manifests import (
     ways,
 )
 from tests.encryption.mesh_manifests import (
+    DISABLE,
     WIREGUARD,
     Manifest,
     config_map,
     custom,
     namespace,
+    peer_authentication,
     pod,
 )
 
@@ -210,11 +212,25 @@ CASES: list[tuple[str, list[Manifest], int, Sent, Protection]] = [
         P.INDETERMINATE,
     ),
     (
-        "the route of another port",
-        [HTTP_80, virtual_service({"http": [{"match": [{"port": 81}], "route": to(HOST, 80)}]})],
+        "a route that is about another port leaves the host to itself",
+        [HTTP_80, virtual_service({"http": [{"match": [{"port": 81}], "route": to("other.example", 80)}]})],
         80,
-        Sent.INDETERMINATE,
+        Sent.PLAINTEXT,
+        P.PLAINTEXT,
+    ),
+    (
+        "HTTP routes are not about a TLS port",
+        [BOTH, virtual_service({"http": [{"route": to("other.example", 80)}]})],
+        443,
+        Sent.APPLICATION_TLS,
         P.INDETERMINATE,
+    ),
+    (
+        "a redirect is answered by the sidecar",
+        [HTTP_80, virtual_service({"http": [{"redirect": {"scheme": "https"}}]})],
+        80,
+        Sent.NOTHING,
+        P.DENIED,
     ),
     (
         "a VirtualService of a gateway is not about the mesh",
@@ -456,6 +472,32 @@ INTERNAL: list[tuple[str, list[Manifest], Sent]] = [
         Sent.PLAINTEXT,
     ),
     ("no endpoint is known", [service_entry((80, "HTTP"), **INSIDE)], Sent.INDETERMINATE),
+    (
+        "a host by DNS takes none",
+        [service_entry((80, "HTTP"), location="MESH_INTERNAL")],
+        Sent.PLAINTEXT,
+    ),
+    (
+        "a host that isn't resolved takes none",
+        [service_entry((80, "HTTP"), location="MESH_INTERNAL", resolution="NONE")],
+        Sent.PLAINTEXT,
+    ),
+    (
+        "the namespace's mode is DISABLE",
+        [
+            service_entry((80, "HTTP"), endpoints=[{"address": "10.9.0.1", "labels": MTLS}], **INSIDE),
+            peer_authentication("ns", "shop", DISABLE),
+        ],
+        Sent.PLAINTEXT,
+    ),
+    (
+        "MeshConfig that isn't YAML",
+        [
+            mesh("{{{"),
+            service_entry((80, "HTTP"), endpoints=[{"address": "10.9.0.1", "labels": MTLS}], **INSIDE),
+        ],
+        Sent.INDETERMINATE,
+    ),
     (
         "WorkloadEntries stand behind it",
         [

@@ -307,6 +307,67 @@ ENDS = [
         W.PLAINTEXT,
     ),
     (
+        "outbound port excluded, as istio-init was told",
+        [
+            pod(
+                "client",
+                "front",
+                initContainers=[
+                    {"name": "istio-init", "args": ["istio-iptables", "-m", "REDIRECT", "-o", "80"]}
+                ],
+            ),
+            pod(),
+            service(),
+        ],
+        W.PLAINTEXT,
+    ),
+    (
+        "outbound port excluded by the injector's values",
+        [
+            CLIENT,
+            pod(),
+            service(),
+            config_map(
+                "istio-sidecar-injector", ROOT, values="global: {proxy: {excludeOutboundPorts: '80'}}"
+            ),
+        ],
+        W.PLAINTEXT,
+    ),
+    (
+        "the annotation outranks the injector's values",
+        [
+            pod("client", "front", annotations={"traffic.sidecar.istio.io/excludeOutboundPorts": ""}),
+            pod(),
+            service(),
+            config_map(
+                "istio-sidecar-injector", ROOT, values="global: {proxy: {excludeOutboundPorts: '80'}}"
+            ),
+        ],
+        W.MESH_MTLS,
+    ),
+    (
+        "the proxy's config annotation captures nothing",
+        [
+            pod("client", "front", annotations={"proxy.istio.io/config": "interceptionMode: NONE"}),
+            pod(),
+            service(),
+        ],
+        W.PLAINTEXT,
+    ),
+    (
+        "outbound ranges narrowed, as istio-init was told",
+        [
+            pod(
+                "client",
+                "front",
+                initContainers=[{"name": "istio-init", "args": ["istio-iptables", "-i", "10.0.0.0/8"]}],
+            ),
+            pod(),
+            service(),
+        ],
+        W.INDETERMINATE,
+    ),
+    (
         "outbound ranges narrowed",
         [
             pod(
@@ -358,7 +419,12 @@ AMBIENT_CLIENT = pod("client", "front", proxy=None, annotations=REDIRECTED)
 AMBIENT = [
     ("ambient to ambient", [AMBIENT_CLIENT, pod(proxy=None, annotations=REDIRECTED)], W.MESH_MTLS),
     ("ambient to nothing", [AMBIENT_CLIENT, pod(proxy=None)], W.PLAINTEXT),
-    ("ambient to a sidecar", [AMBIENT_CLIENT, pod()], W.INDETERMINATE),
+    ("ambient to a sidecar that takes no tunnel", [AMBIENT_CLIENT, pod()], W.PLAINTEXT),
+    (
+        "ambient to a sidecar that nobody saw running",
+        [AMBIENT_CLIENT, pod(running=False)],
+        W.INDETERMINATE,
+    ),
     (
         "ambient to a sidecar that takes tunnels",
         [AMBIENT_CLIENT, pod(labels={"networking.istio.io/tunnel": "http"})],

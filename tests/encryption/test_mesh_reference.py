@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from auditor.encryption.egress.values import Sent
 from auditor.encryption.protection import Encryption
 from auditor.encryption.verdicts import PortProtection
 from auditor.inventory.cluster import Cluster
@@ -14,7 +15,7 @@ from auditor.inventory.endpoints import list_endpoints
 from auditor.inventory.services import Services
 from auditor.model.objects import ObjectId
 from auditor.model.verdict import Tri
-from tests.encryption.mesh_manifests import assert_explained
+from tests.encryption.mesh_manifests import Manifest, assert_explained, pod
 from tests.objects import complete_claims, kube, snapshot
 
 DATA = os.environ.get("AUDITOR_REFERENCE_DATA")
@@ -37,10 +38,13 @@ def objects_of(path: Path) -> dict[ObjectId, Any]:
     return found
 
 
-def load(*names: str) -> Encryption:
+def load(*names: str, client: Manifest | None = None) -> Encryption:
     objects = {}
     for name in names:
         objects.update(objects_of(MANIFESTS / name))
+    if client is not None:
+        seen = kube(client)
+        objects[seen.id] = seen
     cluster = Cluster(snapshot(objects.values(), complete_claims()))
     endpoints = list_endpoints(cluster)
     return Encryption(cluster, endpoints, Services(cluster, endpoints))
@@ -112,7 +116,7 @@ def test_the_real_list_of_ignored_ports_bypasses_the_proxy() -> None:
     assert bypassed == [4190, 4191, 4567, 4568]
 
 
-@pytest.mark.parametrize("folder", ["linkerd", "bookinfo", "istio-addons", "emojivoto"])
+@pytest.mark.parametrize("folder", ["linkerd", "bookinfo", "istio-addons", "emojivoto", "online-boutique"])
 def test_every_real_manifest_is_judged_and_explained(folder: str) -> None:
     for path in sorted((MANIFESTS / folder).rglob("*.yaml")):
         encryption = load(str(path.relative_to(MANIFESTS)))
@@ -121,3 +125,26 @@ def test_every_real_manifest_is_judged_and_explained(folder: str) -> None:
             assert_explained(row.causes)
         for rule in encryption.client_rules():
             assert_explained(rule.causes)
+        for way in encryption.egress:
+            assert way.reasons.causes or not way.sources, (path, way.subject)
+            assert_explained(way.reasons.causes)
+
+
+OUT = [
+    ("bookinfo/networking/egress-rule-google-apis.yaml", "www.googleapis.com", 80, Sent.TLS),
+    ("bookinfo/networking/egress-rule-google-apis.yaml", "www.googleapis.com", 443, Sent.TLS),
+    ("online-boutique/istio-manifests.yaml", "accounts.google.com", 80, Sent.PLAINTEXT),
+    ("online-boutique/istio-manifests.yaml", "accounts.google.com", 443, Sent.APPLICATION_TLS),
+    ("online-boutique/istio-manifests.yaml", "*.googleapis.com", 80, Sent.PLAINTEXT),
+    ("online-boutique/istio-manifests.yaml", "*.googleapis.com", 443, Sent.APPLICATION_TLS),
+    ("online-boutique/istio-manifests.yaml", "metadata.google.internal", 80, Sent.PLAINTEXT),
+]
+
+
+@pytest.mark.parametrize(("name", "host", "port", "sent"), OUT)
+def test_what_a_sidecar_sends_out_under_real_manifests(name: str, host: str, port: int, sent: Sent) -> None:
+    """bookinfo leads 80 to 443, where its rule originates TLS (around the application's own, for who calls 443);
+    online-boutique only registers hosts, so that plain HTTP leaves as it is."""
+    encryption = load(name, client=pod("client", "default"))
+    [found] = [way for way in encryption.egress if (way.host, way.port) == (host, port)]
+    assert (found.sent, [client.id for client in found.sources]) == (sent, ["default/Pod/client"])

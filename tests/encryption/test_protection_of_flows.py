@@ -13,6 +13,7 @@ from tests.encryption.mesh_manifests import (
     Manifest,
     assert_explained,
     custom,
+    namespace,
     peer_authentication,
     pod,
     service,
@@ -91,6 +92,122 @@ FLOWS = [
 def test_both_sides_together(case: str, manifests: list[Manifest], wire: Wire, expected: Protection) -> None:
     found = flow(*manifests)
     assert (found.wire, found.label) == (wire, expected)
+
+
+REDIRECTED = {"ambient.istio.io/redirection": "enabled"}
+AMBIENT_CLIENT = pod("client", "front", proxy=None, annotations=REDIRECTED)
+AMBIENT = pod(proxy=None, annotations=REDIRECTED)
+TOGETHER = [
+    ("mesh mTLS above WireGuard", [CLIENT, pod(), STRICT_SHOP], P.ENFORCED_MTLS, Tri.YES, Tri.YES),
+    (
+        "an unmeshed client of a PERMISSIVE port above WireGuard",
+        [OUTSIDE, pod()],
+        P.NODE_ENCRYPTED_UNAUTHENTICATED,
+        Tri.YES,
+        Tri.NO,
+    ),
+    (
+        "an unmeshed client of a STRICT port is refused above WireGuard too",
+        [OUTSIDE, pod(), STRICT_SHOP],
+        P.DENIED,
+        Tri.NO,
+        Tri.NO,
+    ),
+    (
+        "a rule turns TLS off above WireGuard",
+        [CLIENT, pod(), rule(mode="DISABLE")],
+        P.NODE_ENCRYPTED_UNAUTHENTICATED,
+        Tri.YES,
+        Tri.NO,
+    ),
+    (
+        "refused by authorization after arrival, above WireGuard",
+        [
+            OUTSIDE,
+            pod(),
+            custom(
+                "security.istio.io/v1",
+                "AuthorizationPolicy",
+                "a",
+                "shop",
+                {"rules": [{"from": [{"source": {"principals": ["*"]}}]}]},
+            ),
+        ],
+        P.PLAINTEXT_REJECTED_BY_AUTHZ,
+        Tri.YES,
+        Tri.UNKNOWN,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "manifests", "expected", "cross", "same"), TOGETHER, ids=[case[0] for case in TOGETHER]
+)
+def test_mesh_and_nodes_below_a_flow(
+    case: str, manifests: list[Manifest], expected: Protection, cross: Tri, same: Tri
+) -> None:
+    found = flow(*manifests, nodes=WIREGUARD)
+    assert (found.label, found.record.cross_node_encrypted, found.record.same_node_encrypted) == (
+        expected,
+        cross,
+        same,
+    )
+
+
+def waypoint(**labels: str) -> Manifest:
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "waypoint", "namespace": "shop", "labels": labels},
+        "spec": {"gatewayClassName": "istio-waypoint", "listeners": []},
+    }
+
+
+USES = namespace("shop", {"istio.io/use-waypoint": "waypoint"})
+WAYPOINTS = [
+    ("a waypoint on the way", [AMBIENT, USES, waypoint()], P.ENFORCED_MTLS, "istio.waypoint"),
+    ("a waypoint that isn't there", [AMBIENT, USES], P.ENFORCED_MTLS, "istio.waypoint-missing"),
+    (
+        "a waypoint for workloads only",
+        [AMBIENT, USES, waypoint(**{"istio.io/waypoint-for": "workload"})],
+        P.ENFORCED_MTLS,
+        "istio.waypoint-not-for-it",
+    ),
+    (
+        "beyond the waypoint a pod outside the mesh",
+        [pod(proxy=None), USES, waypoint()],
+        P.PLAINTEXT,
+        "istio.waypoint",
+    ),
+    ("no waypoint is asked for", [AMBIENT], P.ENFORCED_MTLS, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "manifests", "expected", "code"), WAYPOINTS, ids=[case[0] for case in WAYPOINTS]
+)
+def test_a_waypoint_is_named_and_leaves_what_arrives_as_it_is(
+    case: str, manifests: list[Manifest], expected: Protection, code: str | None
+) -> None:
+    found = flow(AMBIENT_CLIENT, *manifests)
+    assert found.label is expected
+    said = {cause.code for cause in found.causes if "waypoint" in cause.code}
+    assert said == ({code} if code else set())
+
+
+def test_a_policy_of_a_waypoint_keeps_nobody_from_the_pod_itself() -> None:
+    """Plaintext goes to the pod past the waypoint, where only policies without targetRefs hold."""
+    at_waypoint = custom(
+        "security.istio.io/v1",
+        "AuthorizationPolicy",
+        "a",
+        "shop",
+        {
+            "targetRefs": [{"kind": "Gateway", "group": "gateway.networking.k8s.io", "name": "waypoint"}],
+            "rules": [{"from": [{"source": {"principals": ["*"]}}]}],
+        },
+    )
+    assert flow(OUTSIDE, AMBIENT, USES, waypoint(), at_waypoint).label is P.PLAINTEXT
 
 
 def test_udp_between_meshed_pods_is_plaintext() -> None:

@@ -14,7 +14,7 @@ from auditor.encryption.egress.values import RANK, Hop, Sent, Way, as_it_is, sen
 from auditor.encryption.istio.destination_rules import Settings, wire_of
 from auditor.encryption.istio.imported_hosts import imports
 from auditor.encryption.istio.mesh_config import ROOT_NAMESPACE, MeshConfig
-from auditor.encryption.istio.outbound import IstioOutbound, bypass
+from auditor.encryption.istio.outbound import IstioOutbound
 from auditor.encryption.istio.proxy_settings import filters_touching_tls
 from auditor.encryption.istio.waypoints import Waypoint, Waypoints
 from auditor.encryption.verdicts import Reasons, Wire
@@ -105,7 +105,7 @@ class IstioEgress:
         return (first, _worst_hop(ways))
 
     def _past_the_sidecar(self, client: Endpoint, host: str, port: EntryPort) -> Way | None:
-        past = bypass(client, port.number)
+        past = self._outbound.bypass(client, port.number)
         if past is None:
             return None
         sent = Sent.INDETERMINATE if past.wire is Wire.INDETERMINATE else as_it_is(port.protocol)
@@ -121,23 +121,38 @@ class IstioEgress:
         config: MeshConfig,
         host: str,
         port: EntryPort,
-        services: list[list[Destination]] | None,
+        services: list[list[Destination] | None],
         protocol: str,
         depth: int,
     ) -> Way:
-        """The worst way along the routes for a host; straight to it where no VirtualService is about it."""
-        if services is None:
-            return self._straight(client, config, host, port.number, None, protocol)
-        if depth >= _MAX_HOPS or not all(services):
+        """The worst way along the routes for a host; straight to it where no VirtualService is about its port."""
+        if depth >= _MAX_HOPS:
             return self._unknown(client, host, _cause("indeterminate.egress.no-route", host))
-        ways = [
-            [self._to(client, config, host, port, target, protocol, depth) for target in targets]
-            for targets in services
+        worst = [
+            self._worst(client, config, host, port, targets, protocol, depth)
+            for targets in services or [None]
         ]
-        worst = [min(group, key=lambda way: RANK.index(worst_of(way))) for group in ways]
         if len({worst_of(way) for way in worst}) > 1:
             return self._unknown(client, host, _cause("indeterminate.egress.oldest-unknown", host))
         return worst[0]
+
+    def _worst(
+        self,
+        client: Endpoint,
+        config: MeshConfig,
+        host: str,
+        port: EntryPort,
+        targets: list[Destination] | None,
+        protocol: str,
+        depth: int,
+    ) -> Way:
+        """The worst way along the routes of one VirtualService."""
+        if targets is None:
+            return self._straight(client, config, host, port.number, None, protocol)
+        if not targets:
+            return (Hop(client.id, OUTSIDE, Sent.NOTHING, _cause("egress.answered-by-proxy", host)),)
+        ways = [self._to(client, config, host, port, target, protocol, depth) for target in targets]
+        return min(ways, key=lambda way: RANK.index(worst_of(way)))
 
     def _to(
         self,
@@ -223,12 +238,11 @@ class IstioEgress:
             }.get(as_it_is(protocol), "egress.application")
             return as_it_is(protocol), Cause(code, (*named, ("protocol", protocol[:40])))
         takes = self._entries.mesh_endpoints(entry) if entry.external is False else []
-        if entry.external is None or config.auto_mtls is None or not takes or entry.resolution == "NONE":
-            return Sent.INDETERMINATE, Cause("indeterminate.egress.internal-endpoints", named)
-        if config.auto_mtls and all(takes):
-            return Sent.MESH_MTLS, Cause("egress.automatic-mtls", named)
-        if config.auto_mtls is False or not all(takes):
+        allowed = self._outbound.lets_automatic_mtls(entry.obj.namespace, config)
+        if Tri.NO in (allowed, Tri.YES if all(takes) else Tri.NO):
             return as_it_is(protocol), Cause("egress.internal-without-mtls", named)
+        if allowed is Tri.YES and takes:
+            return Sent.MESH_MTLS, Cause("egress.automatic-mtls", named)
         return Sent.INDETERMINATE, Cause("indeterminate.egress.internal-endpoints", named)
 
     def _through_gateway(
@@ -259,7 +273,7 @@ class IstioEgress:
         gateway = served.backend.endpoint
         inner = server.inner(protocol)
         services = self._routes.of(gateway.namespace, server.names, host, server.port, inner)
-        if services is None:
+        if not services or None in services:
             return (first, *self._unknown(gateway, host, _cause("indeterminate.egress.no-route", host)))
         onward = EntryPort(server.port, inner)
         return (first, *self._along(gateway, config, host, onward, services, inner, depth + 1))

@@ -47,9 +47,9 @@ class EgressRoutes:
 
     def of(
         self, client: str, gateways: frozenset[str], host: str, port: int, protocol: str
-    ) -> list[list[Destination]] | None:
-        """For each VirtualService that may govern the host, the destinations of its routes for a port. None where no
-        VirtualService does.
+    ) -> list[list[Destination] | None]:
+        """For each VirtualService that may govern the host, the destinations of its routes for a port: None where none of
+        its routes is about the port, nothing where they only redirect or answer. Empty where no VirtualService governs.
 
         `gateways` is `mesh` for sidecars, else the `namespace/name` of the Gateways that a gateway's pods serve. Several
         where ages aren't recorded: the oldest of those with the most specific host governs.
@@ -61,11 +61,9 @@ class EgressRoutes:
                 if not service.gateways.isdisjoint(gateways) and service.visible_to(client)
             ]
             if found:
-                return [
-                    list(_destinations(service.obj, gateways, host, port, protocol))
-                    for service in possible_winners(found, lambda service: service.obj)
-                ]
-        return None
+                winners = possible_winners(found, lambda service: service.obj)
+                return [_destinations(winner.obj, gateways, host, port, protocol) for winner in winners]
+        return []
 
 
 def _parse(obj: KubeObject, default_export: Sequence[str]) -> _VirtualService:
@@ -87,15 +85,21 @@ def _kinds(protocol: str) -> tuple[str, ...]:
 
 def _destinations(
     obj: KubeObject, gateways: frozenset[str], host: str, port: int, protocol: str
-) -> Iterator[Destination]:
+) -> list[Destination] | None:
+    routes = list(_routes(obj, gateways, host, port, protocol))
+    if not routes:
+        return None
+    return [_destination(target, obj.namespace, rule) for route, rule in routes for target in _targets(route)]
+
+
+def _routes(
+    obj: KubeObject, gateways: frozenset[str], host: str, port: int, protocol: str
+) -> Iterator[tuple[JsonObject, RuleRef]]:
     for kind in _kinds(protocol):
         for index, route in enumerate(mappings_at(obj.spec, kind)):
             matches = mappings_at(route, "match")
-            if matches and not any(_matches(match, obj, gateways, host, port) for match in matches):
-                continue
-            rule = RuleRef(str(obj.id), f"spec.{kind}[{index}]", obj.evidence_id)
-            for target in _targets(route):
-                yield _destination(target, obj.namespace, rule)
+            if not matches or any(_matches(match, obj, gateways, host, port) for match in matches):
+                yield route, RuleRef(str(obj.id), f"spec.{kind}[{index}]", obj.evidence_id)
 
 
 def _targets(route: JsonObject) -> Iterable[JsonObject]:

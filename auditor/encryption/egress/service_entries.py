@@ -67,7 +67,8 @@ class ServiceEntries:
 
     def mesh_endpoints(self, entry: ServiceEntry) -> list[bool]:
         """For each endpoint of an entry inside the mesh whether it says that it takes mesh mTLS; labels and accounts
-        tell it (pilot/pkg/serviceregistry/serviceentry/conversion.go)."""
+        tell it. A host that DNS resolves, without endpoints, is one that doesn't; so is one that isn't resolved at all
+        (pilot/pkg/serviceregistry/serviceentry/conversion.go; push_context.go, BestEffortInferServiceMTLSMode)."""
         listed = mappings_at(entry.obj.spec, "endpoints")
         selector = mapping_at(entry.obj.spec, "workloadSelector", "labels")
         if selector:
@@ -77,6 +78,8 @@ class ServiceEntries:
         if selector:
             pods = (pod for pod in self._cluster.pods if pod.namespace == entry.obj.namespace)
             found += [pod.labels.get(_TLS_MODE) == "istio" for pod in pods if _has(pod.labels, selector)]
+        if not listed and not selector and entry.resolution != "STATIC":
+            return [False]
         return found
 
 

@@ -6,16 +6,14 @@ Istio: `outboundTrafficPolicy` of the Sidecar that governs a client, else MeshCo
 
 from auditor.encryption.egress.istio import OUTSIDE
 from auditor.encryption.egress.values import Hop, Sent
-from auditor.encryption.istio.capture import MODE
 from auditor.encryption.istio.mesh_config import MeshConfigs
-from auditor.encryption.istio.outbound import IstioOutbound, bypass
+from auditor.encryption.istio.outbound import IstioOutbound
 from auditor.encryption.istio.proxy_settings import governing_sidecars
 from auditor.encryption.verdicts import DataPlane, Reasons
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.objects import KubeObject, mapping_at, text_at
 from auditor.model.verdict import Cause, RuleRef
 
-_EXCLUDED_PORTS = "traffic.sidecar.istio.io/excludeOutboundPorts"
 _NEVER_A_PORT = 0
 
 
@@ -61,10 +59,10 @@ class Unregistered:
         if mode != "REGISTRY_ONLY":
             unknown = Reasons((Cause("indeterminate.egress.outbound-policy"),), rules, evidence)
             return Hop(client.id, OUTSIDE, Sent.INDETERMINATE, unknown)
-        if client.annotations.get(MODE) == "NONE" or client.annotations.get(_EXCLUDED_PORTS):
+        if self._outbound.excludes_ports(client):
             cause = Cause("egress.some-ports-not-captured")
             return Hop(client.id, OUTSIDE, Sent.APPLICATION, Reasons((cause,), rules, evidence))
-        past = bypass(client, _NEVER_A_PORT)
+        past = self._outbound.bypass(client, _NEVER_A_PORT)
         if past is not None:
             return Hop(client.id, OUTSIDE, Sent.INDETERMINATE, past.reasons + Reasons((), rules, evidence))
         refused = Reasons((Cause("egress.refused-by-proxy"),), rules, evidence)

@@ -60,6 +60,30 @@ def read_redirection(endpoint: Endpoint, mesh: MeshConfig, injector: InjectorCon
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OutboundRedirection:
+    """Which outbound TCP the sidecar doesn't see: ports, and address ranges other than the default (everything)."""
+
+    mode: str | None
+    exclude_ports: str
+    include_ranges: str
+    exclude_ranges: str
+
+
+def read_outbound(endpoint: Endpoint, mesh: MeshConfig, injector: InjectorConfig) -> OutboundRedirection:
+    """The outbound redirection: what the init container was told, else annotations, else the injector's values."""
+    annotations, arguments = endpoint.annotations, _init_arguments(endpoint)
+    exclude_ports = annotations.get(_TRAFFIC + "excludeOutboundPorts", injector.exclude_outbound)
+    include = annotations.get(_TRAFFIC + "includeOutboundIPRanges", injector.include_ranges)
+    exclude = annotations.get(_TRAFFIC + "excludeOutboundIPRanges", injector.exclude_ranges)
+    return OutboundRedirection(
+        mode=read_redirection(endpoint, mesh, injector).mode,
+        exclude_ports=_first(arguments, "-o", "--istio-local-outbound-ports-exclude", default=exclude_ports),
+        include_ranges=_first(arguments, "-i", "--istio-service-cidr", default=include),
+        exclude_ranges=_first(arguments, "-x", "--istio-service-exclude-cidr", default=exclude),
+    )
+
+
 def captured(endpoint: Endpoint, redirection: Redirection, port: int) -> tuple[Tri, Reasons]:
     """Whether inbound TCP to the port goes through the sidecar."""
     named = (("port", str(port)),)

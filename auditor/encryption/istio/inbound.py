@@ -17,6 +17,7 @@ from auditor.encryption.istio.capture import (
     read_redirection,
 )
 from auditor.encryption.istio.data_plane import IstioDataPlane
+from auditor.encryption.istio.injector_config import InjectorConfig
 from auditor.encryption.istio.mesh_config import MeshConfig, MeshConfigs
 from auditor.encryption.istio.peer_authentication import (
     PEER_AUTHENTICATION,
@@ -84,6 +85,11 @@ class IstioInbound:
         facts = self._facts_of(endpoint, ambient)
         verdict = self._ambient(endpoint, facts, port) if ambient else self._sidecar(endpoint, facts, port)
         return MeshVerdict(verdict.record, verdict.mode, verdict.reasons)
+
+    @property
+    def injector(self) -> InjectorConfig:
+        """The sidecar injector's settings."""
+        return self._data_plane.config
 
     def is_proxy_port(self, endpoint: Endpoint, port: int) -> bool:
         """Whether the port belongs to the sidecar itself."""

@@ -24,6 +24,9 @@ class InjectorConfig:
     always: tuple[Selector, ...] = ()
     include_inbound: str = "*"
     exclude_inbound: str = ""
+    exclude_outbound: str = ""
+    include_ranges: str = "*"
+    exclude_ranges: str = ""
     status_port: str = "15020"
     source: RuleRef | None = None
 
@@ -54,6 +57,9 @@ def _read(obj: KubeObject) -> InjectorConfig:
         always=_selectors(config or {}, "alwaysInjectSelector"),
         include_inbound=_text(proxy, "includeInboundPorts", "*"),
         exclude_inbound=_text(proxy, "excludeInboundPorts", ""),
+        exclude_outbound=_text(proxy, "excludeOutboundPorts", ""),
+        include_ranges=_text(proxy, "includeIPRanges", "*"),
+        exclude_ranges=_text(proxy, "excludeIPRanges", ""),
         status_port=_text(proxy, "statusPort", "15020"),
         source=RuleRef(str(obj.id), "data", obj.evidence_id),
     )

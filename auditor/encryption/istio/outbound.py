@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditor.encryption.istio.capture import MODE
+from auditor.encryption.istio.capture import read_outbound
 from auditor.encryption.istio.destination_rules import (
     DESTINATION_RULE,
     VIRTUAL_SERVICE,
@@ -15,7 +15,7 @@ from auditor.encryption.istio.destination_rules import (
 from auditor.encryption.istio.imported_hosts import imports
 from auditor.encryption.istio.inbound import READS as INBOUND_READS
 from auditor.encryption.istio.inbound import IstioInbound
-from auditor.encryption.istio.mesh_config import MeshConfigs
+from auditor.encryption.istio.mesh_config import MeshConfig, MeshConfigs
 from auditor.encryption.istio.peer_authentication import Mode
 from auditor.encryption.istio.proxy_settings import (
     ENVOY_FILTER,
@@ -23,6 +23,7 @@ from auditor.encryption.istio.proxy_settings import (
     SelectedObjects,
     filters_touching_tls,
 )
+from auditor.encryption.istio.waypoints import Waypoint, Waypoints
 from auditor.encryption.meshes import Meshes
 from auditor.encryption.port_lists import parse_ports
 from auditor.encryption.verdicts import DataPlane, Reasons, Wire
@@ -39,7 +40,6 @@ READS = (*INBOUND_READS, DESTINATION_RULE, VIRTUAL_SERVICE, SERVICE)
 
 TLS_MODE = "security.istio.io/tlsMode"
 TUNNEL = "networking.istio.io/tunnel"
-_TRAFFIC = "traffic.sidecar.istio.io/"
 _HBONE = "ISTIO_META_ENABLE_HBONE"
 _RANK = list(Wire)
 
@@ -75,15 +75,38 @@ class IstioOutbound:
         self.rules = DestinationRules(cluster, configs.common.rule_export)
         self.filters = SelectedObjects(cluster, ENVOY_FILTER)
         self.sidecars = SelectedObjects(cluster, SIDECAR)
+        self._waypoints = Waypoints(cluster)
 
     def from_ambient(self, source: Endpoint, destination: Endpoint) -> OnWire:
-        """ztunnel tunnels to whatever understands HBONE; DestinationRules don't concern it."""
+        """ztunnel tunnels to whatever understands HBONE; DestinationRules don't concern it.
+
+        A waypoint on the way is tunnelled to as well, and goes on to the destination as ztunnel would; so what reaches
+        the destination is the same. Where rules of layer 7 hold is told.
+        """
+        found = self._tunnelled(destination)
+        waypoint = self._waypoint_of(destination)
+        if waypoint is None:
+            return found
+        return OnWire(found.wire, found.reasons + waypoint.reasons)
+
+    def _tunnelled(self, destination: Endpoint) -> OnWire:
         target = self._meshes.membership(destination)
         if target.data_plane is DataPlane.ISTIO_AMBIENT or destination.labels.get(TUNNEL) == "http":
             return _because(Wire.MESH_MTLS, "istio.client-hbone", destination)
         if target.istio is Tri.NO:
             return _because(Wire.PLAINTEXT, "client.destination-not-in-mesh", destination)
+        if target.data_plane is DataPlane.ISTIO_SIDECAR and _is_running(destination):
+            return _because(Wire.PLAINTEXT, "istio.client-no-hbone", destination)
         return _because(Wire.INDETERMINATE, "indeterminate.istio.client-hbone", destination)
+
+    def _waypoint_of(self, destination: Endpoint) -> Waypoint | None:
+        """The waypoint of a Service before the destination, else of the destination itself."""
+        for backend in self._services.of_endpoint(destination):
+            service = backend.service
+            found = self._waypoints.of_service(service.labels, service.namespace)
+            if found is not None:
+                return found
+        return self._waypoints.of_workload(destination.labels, destination.namespace)
 
     def from_sidecar(self, source: Endpoint, destination: Endpoint, port: int) -> OnWire:
         """The worst of the ways through the Services that lead to the port."""
@@ -109,7 +132,7 @@ class IstioOutbound:
         return _because(Wire.INDETERMINATE, "indeterminate.istio.client-no-service", destination)
 
     def _through(self, source: Endpoint, backend: Backend) -> OnWire:
-        past = bypass(source, backend.service_port)
+        past = self.bypass(source, backend.service_port)
         if past is not None:
             return past
         root = self._configs.of(source).root_namespace
@@ -126,6 +149,15 @@ class IstioOutbound:
         found = worst(self._by_settings(source, backend, choice) for choice in settings)
         return found or self._automatic(source, backend, passthrough=False)
 
+    def lets_automatic_mtls(self, namespace: str, config: MeshConfig) -> Tri:
+        """Whether MeshConfig and the mode of a destination's namespace let clients use mesh mTLS by themselves."""
+        if config.auto_mtls is not True:
+            return Tri.NO if config.auto_mtls is False else Tri.UNKNOWN
+        modes = self._inbound.peers.namespace_modes(namespace, config.root_namespace or "")
+        if modes == {Mode.DISABLE}:
+            return Tri.NO
+        return Tri.YES if modes.isdisjoint({Mode.DISABLE, Mode.UNKNOWN}) else Tri.UNKNOWN
+
     def to_backend(self, source: Endpoint, backend: Backend, subset: str | None) -> OnWire:
         """The worst that a source sends to a Service's port along a route that names a subset, or none."""
         root = self._configs.of(source).root_namespace
@@ -137,6 +169,21 @@ class IstioOutbound:
         settings = self.rules.of_subset(rules, source.labels, subset, backend.service_port)
         found = worst(self._by_settings(source, backend, choice) for choice in settings)
         return found or self._automatic(source, backend, passthrough=False)
+
+    def bypass(self, source: Endpoint, port: int) -> OnWire | None:
+        """What becomes of outbound traffic to a port that the sidecar doesn't see; None where it sees it."""
+        found = read_outbound(source, self._configs.of(source), self._inbound.injector)
+        excluded = parse_ports(found.exclude_ports)
+        if found.mode == "NONE" or port in excluded:
+            return _because(Wire.PLAINTEXT, "istio.client-not-captured", source)
+        if excluded.unreadable or (found.include_ranges, found.exclude_ranges) != ("*", ""):
+            return _because(Wire.INDETERMINATE, "indeterminate.istio.client-capture", source)
+        return None
+
+    def excludes_ports(self, source: Endpoint) -> bool:
+        """Whether any outbound port goes past the sidecar."""
+        found = read_outbound(source, self._configs.of(source), self._inbound.injector)
+        return found.mode == "NONE" or bool(found.exclude_ports)
 
     def _not_imported(self, source: Endpoint, sidecar: RuleRef, known: Tri) -> OnWire:
         """A host that the sidecar doesn't know is passed on as it is, or not at all."""
@@ -219,23 +266,6 @@ class IstioOutbound:
         if mode.mode is Mode.UNKNOWN:
             return OnWire(Wire.INDETERMINATE, mode.reasons)
         return _because(Wire.MESH_MTLS, "istio.client-auto-mtls", target)
-
-
-def bypass(source: Endpoint, port: int) -> OnWire | None:
-    """Outbound traffic that the sidecar doesn't see, by the pod's annotations."""
-    annotations = source.annotations
-    if annotations.get(MODE) == "NONE":
-        return _because(Wire.PLAINTEXT, "istio.client-not-captured", source)
-    excluded = parse_ports(annotations.get(_TRAFFIC + "excludeOutboundPorts", ""))
-    if port in excluded:
-        return _because(Wire.PLAINTEXT, "istio.client-not-captured", source)
-    ranges = (
-        annotations.get(_TRAFFIC + "includeOutboundIPRanges", "*"),
-        annotations.get(_TRAFFIC + "excludeOutboundIPRanges", ""),
-    )
-    if excluded.unreadable or ranges != ("*", ""):
-        return _because(Wire.INDETERMINATE, "indeterminate.istio.client-capture", source)
-    return None
 
 
 def speaks_hbone(source: Endpoint) -> bool:
