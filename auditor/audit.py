@@ -212,6 +212,7 @@ def probe_tls(target: "Target", now: datetime) -> "ProbeRow":
         "port": target.port,
         "error": found.error,
         "trusted": trusted,
+        "client_certificate": "yes" if found.asks_for_client else "unknown",
         "protocol": found.protocol,
         "cipher": found.cipher,
         "sha256": fingerprint(found),

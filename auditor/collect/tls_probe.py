@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auditor.encryption.certificate_facts import problems_of, stamp
-from auditor.encryption.certificate_parsing import is_available, parse_chain
+from auditor.encryption.certificate_parsing import ParsedCertificate, is_available, parse_chain
 from auditor.encryption.certificate_reasons import said
 from auditor.model.user_error import UserError
 from auditor.model.verdict import Cause
 
 TIMEOUT = 5.0
 """Seconds for each of the two handshakes."""
+_ALERT = 0.5
+"""Seconds to wait for an alert after the handshake."""
+_OLD = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 MAX_TARGETS = 100
 _TARGET = re.compile(r"(?:\[([0-9a-fA-F:.]{2,45})\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,5})")
 _MAX_ERROR = 200
@@ -36,7 +39,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a host served. `error` says why there is no answer; `trusted` None where it could not be asked."""
+    """What a host served. `error` says why there is no answer; `trusted` None where it could not be asked.
+
+    `asks_for_client`: whether the host refused the connection for want of a client certificate; None where it kept silent.
+    """
 
     target: Target
     error: str | None = None
@@ -44,6 +50,7 @@ class Handshake:
     protocol: str | None = None
     cipher: str | None = None
     der: bytes = b""
+    asks_for_client: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +90,32 @@ def shake_hands(target: Target, timeout: float = TIMEOUT) -> Handshake:
             der = connection.getpeercert(binary_form=True) or b""
             cipher = connection.cipher()
             protocol = connection.version()
+            refused = _is_refused(connection)
     except (OSError, ValueError) as error:
-        return Handshake(target, error=_told(error))
+        return Handshake(target, error=_told(error), asks_for_client=_wants_certificate(error))
     return Handshake(
         target,
         trusted=_is_trusted(target, timeout),
         protocol=protocol,
         cipher=cipher[0] if cipher else None,
         der=der,
+        asks_for_client=refused,
     )
+
+
+def _is_refused(connection: ssl.SSLSocket) -> bool | None:
+    """In TLS 1.3 a host refuses a client without a certificate after the handshake (RFC 8446 4.4.2.4), by an alert."""
+    connection.settimeout(_ALERT)
+    try:
+        connection.recv(1)
+    except (OSError, ValueError) as error:
+        return _wants_certificate(error)
+    return None
+
+
+def _wants_certificate(error: Exception) -> bool | None:
+    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    return True if "CERTIFICATE_REQUIRED" in reason.upper() else None
 
 
 def _is_trusted(target: Target, timeout: float) -> bool | None:
@@ -120,6 +144,8 @@ def _context(*, verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        # Nor are old versions, ciphers and keys refused: level 0 lets OpenSSL take them.
+        context.set_ciphers("ALL:@SECLEVEL=0")
     return context
 
 
@@ -153,15 +179,20 @@ def served_certificate(handshake: Handshake, now: datetime) -> ServedCertificate
         signature=leaf.signature,
         not_before=stamp(leaf.not_before),
         not_after=stamp(leaf.not_after),
-        problems=(*problems_of(leaf, now), *_uncovered(handshake.target.host, leaf.names, leaf.name_count)),
+        problems=(*problems_of(leaf, now), *_uncovered(handshake.target.host, leaf), *_outdated(handshake)),
     )
 
 
-def _uncovered(host: str, names: tuple[str, ...], count: int) -> tuple[Cause, ...]:
-    from auditor.encryption.entry.ingress import covers
+def _outdated(handshake: Handshake) -> tuple[Cause, ...]:
+    old = handshake.protocol in _OLD
+    return (said("certificate.old-protocol", protocol=handshake.protocol),) if old else ()
 
+
+def _uncovered(host: str, leaf: ParsedCertificate) -> tuple[Cause, ...]:
     wanted = str(ipaddress.ip_address(host)) if _is_address(host) else host.lower()
-    if count > len(names) or any(covers(name, wanted) for name in names):
+    first, _, rest = wanted.partition(".")
+    named = wanted in leaf.every_name or (bool(first) and f"*.{rest}" in leaf.every_name)
+    if named or leaf.name_count > max(len(leaf.names), len(leaf.every_name)):
         return ()
     return (said("certificate.host-not-covered", host=host),)
 

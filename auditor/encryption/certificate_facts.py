@@ -1,6 +1,6 @@
 """One certificate as a fact of the inventory, with what is wrong with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -40,6 +40,8 @@ class CertificateFact:
     renewal: str | None
     problems: tuple[Cause, ...]
     evidence: tuple[str, ...]
+    every_name: frozenset[str] = frozenset()
+    """Names to search for hosts, in lower case; `names` are those to show."""
 
 
 def from_pem(
@@ -50,8 +52,12 @@ def from_pem(
     pem: str | None,
     now: datetime,
     request: KubeObject | None = None,
+    issuers: str | None = None,
 ) -> Iterator[CertificateFact]:
-    """The leaf of a chain, or each certificate of a bundle of anchors. At least one fact, whatever stands there."""
+    """The leaf of a chain, or each certificate of a bundle of anchors. At least one fact, whatever stands there.
+
+    `issuers` is a PEM text of authorities that stands beside the chain; they and the chain's own are looked into as well.
+    """
     evidence = tuple(dict.fromkeys(o.evidence_id for o in (obj, request) if o is not None))
     if not is_available():
         yield _unread(obj, use, place, secret, said("indeterminate.certificate.library-missing"), evidence)
@@ -64,10 +70,24 @@ def from_pem(
         return
     anchors = use == "trust-anchor"
     unordered = () if anchors or is_ordered(chain) else (said("certificate.chain-order"),)
+    above = () if anchors else _problems_above((*chain[1:], *parse_chain(issuers or "")[0]), now)
     for index, parsed in enumerate(chain if anchors else chain[:1]):
         where = f"{place}#{index + 1}" if anchors and len(chain) > 1 else place
-        problems = (*problems_of(parsed, now), *unordered, *broken)
+        problems = (*problems_of(parsed, now), *unordered, *above, *broken)
         yield _fact(obj, use, where, secret, parsed, problems, evidence)
+
+
+def _problems_above(issuers: Sequence[ParsedCertificate], now: datetime) -> tuple[Cause, ...]:
+    """What is wrong with the certificates above a leaf: a chain is as good as the worst of them."""
+    found = []
+    for issuer in issuers:
+        if not issuer.not_before <= now <= issuer.not_after:
+            span = f"{stamp(issuer.not_before)} to {stamp(issuer.not_after)}"
+            found.append(said("certificate.issuer-expired", subject=issuer.subject, span=span))
+        if issuer.weak_key or issuer.weak_signature:
+            weak = issuer.weak_signature or issuer.key
+            found.append(said("certificate.issuer-weak", subject=issuer.subject, weak=weak))
+    return tuple(dict.fromkeys(found))
 
 
 def _fact(
@@ -98,6 +118,7 @@ def _fact(
         renewal=None,
         problems=problems,
         evidence=evidence,
+        every_name=parsed.every_name,
     )
 
 

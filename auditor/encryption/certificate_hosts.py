@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from auditor.encryption.certificate_facts import CertificateFact
 from auditor.encryption.certificate_reasons import said
 from auditor.encryption.entry.entry_point import EntryPoint, TlsMode
-from auditor.encryption.entry.ingress import covers
 from auditor.model.verdict import Cause, Tri
 
 
@@ -39,6 +38,13 @@ def host_certificates(
     return tuple(found)
 
 
+def _covers(fact: CertificateFact, host: str) -> bool:
+    """By the host's own name, or by a wildcard in place of its first label (RFC 6125 6.4.3)."""
+    names = fact.every_name or {name.lower() for name in fact.names}
+    first, _, rest = host.partition(".")
+    return host in names or (bool(first) and f"*.{rest}" in names)
+
+
 def _coverage(entry: EntryPoint, fact: CertificateFact | None) -> HostCertificate:
     if fact is not None and not fact.confirmed:
         return HostCertificate(entry, fact, Tri.UNKNOWN, fact.problems)
@@ -48,8 +54,8 @@ def _coverage(entry: EntryPoint, fact: CertificateFact | None) -> HostCertificat
         return HostCertificate(entry, fact, Tri.UNKNOWN, (unknown,))
     if entry.host == "*":
         return HostCertificate(entry, fact, Tri.YES, ())
-    if any(covers(name, entry.host) for name in fact.names):
+    if _covers(fact, entry.host.lower()):
         return HostCertificate(entry, fact, Tri.YES, ())
-    if fact.name_count > len(fact.names):
+    if fact.name_count > max(len(fact.names), len(fact.every_name)):
         return HostCertificate(entry, fact, Tri.UNKNOWN, fact.problems)
     return HostCertificate(entry, fact, Tri.NO, (said("certificate.host-not-covered", host=entry.host),))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MAX_PEM = 16 * 1024 * 1024
 MAX_CERTIFICATES = 100
 MAX_NAMES = 100
+MAX_SEARCHED = 200_000
 _MAX_TEXT = 300
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 _BEGIN = "-----BEGIN CERTIFICATE-----"
@@ -21,7 +22,8 @@ _WEAK_HASHES = ("md5", "sha1")
 
 @dataclass(frozen=True, slots=True)
 class ParsedCertificate:
-    """What a certificate says. `names` are its subject alternative names, the first 100 of `name_count`.
+    """What a certificate says. `names` are its subject alternative names, the first 100 of `name_count`; `every_name` up to
+    200,000 of them, in lower case.
 
     `weak_key` None: its kind of key is not judged. `weak_signature` names the hash, None where it is good (a root's own
     signature is not relied on).
@@ -37,6 +39,7 @@ class ParsedCertificate:
     weak_signature: str | None
     not_before: datetime
     not_after: datetime
+    every_name: frozenset[str] = frozenset()
 
 
 def is_available() -> bool:
@@ -98,6 +101,7 @@ def _read(certificate: "x509.Certificate") -> ParsedCertificate:
         weak_signature=hashed if hashed in _WEAK_HASHES and not rooted else None,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
+        every_name=frozenset(_cut(name).lower() for name in names[:MAX_SEARCHED]),
     )
 
 

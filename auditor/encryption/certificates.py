@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from auditor.encryption.certificate_facts import CertificateFact, from_pem, stamp, validity
 from auditor.encryption.certificate_hosts import HostCertificate, host_certificates
+from auditor.encryption.certificate_parsing import MAX_SEARCHED
 from auditor.encryption.certificate_reasons import said
 from auditor.inventory.cluster import Cluster
 from auditor.model.kinds import CONFIG_MAP, KindKey
@@ -47,7 +48,8 @@ def _managed(cluster: Cluster, now: datetime) -> Iterator[CertificateFact]:
     for request in issued.values():
         pem = _decoded(mapping_at(request.body, "status").get("certificate"))
         use = "issuer" if request.spec.get("isCA") is True else "server"
-        yield from from_pem(request, use, "status.certificate", None, pem, now)
+        above = _decoded(request.status.get("ca"))
+        yield from from_pem(request, use, "status.certificate", None, pem, now, issuers=above)
 
 
 def _latest_requests(cluster: Cluster) -> dict[tuple[str, str], KubeObject]:
@@ -75,7 +77,8 @@ def _certificate(obj: KubeObject, request: KubeObject | None, now: datetime) -> 
     renewal = _time(text_at(obj.status, "renewalTime"))
     if request is not None:
         pem = _decoded(mapping_at(request.body, "status").get("certificate"))
-        parsed = list(from_pem(obj, use, "spec.secretName", place, pem, now, request))
+        above = _decoded(request.status.get("ca"))
+        parsed = list(from_pem(obj, use, "spec.secretName", place, pem, now, request, above))
         leaf = parsed[0]
         if leaf.observed:
             return replace(leaf, renewal=stamp(renewal), problems=(*leaf.problems, *state))
@@ -115,6 +118,7 @@ def _declared(
         renewal=stamp(renewal),
         problems=(said("indeterminate.certificate.not-issued"), *validity(start, end, now), *state),
         evidence=(obj.evidence_id,),
+        every_name=frozenset(name[:300].lower() for name in named[:MAX_SEARCHED]),
     )
 
 

@@ -50,13 +50,15 @@ class HostRow(Record):
 class ProbeRow(Record):
     """A handshake with a host that the operator named: what it served, or why there is no answer (`error`).
 
-    `trusted`: whether the chain and the host's name verify against this machine's trust store.
+    `trusted`: whether the chain and the host's name verify against this machine's trust store. `client_certificate`: yes
+    where the host refused the connection for want of one, unknown where it kept silent.
     """
 
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
     error: str | None
     trusted: YesNo
+    client_certificate: YesNo = "unknown"
     protocol: str | None
     cipher: str | None
     sha256: str | None

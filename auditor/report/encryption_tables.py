@@ -173,7 +173,7 @@ def probes_table(result: CertificatesResult) -> AnswerTable:
                 "key",
                 "signature",
             ),
-            *("not after", "problems"),
+            *("not after", "client certificate", "problems"),
         ),
         lines=tuple(_probe(row) for row in result.probes),
         marked=_marked(row.trusted != "yes" or bool(row.problems) for row in result.probes),
@@ -193,6 +193,7 @@ def _probe(row: ProbeRow) -> tuple[str, ...]:
         row.key or "",
         row.signature or "",
         row.not_after or "",
+        "required" if row.client_certificate == "yes" else "",
         row.error or _reasons(row.problems),
     )
 

@@ -187,6 +187,35 @@ def test_two_megabytes_of_names_are_bounded() -> None:
     assert codes(fact) == ["certificate.names-cut"]
 
 
+OLD_CA = make("ca", names=(), key=CA_KEY, start=NOW - 400 * DAY, end=NOW - DAY)
+WEAK_CA = make("ca", names=(), key=rsa.generate_private_key(65537, 1024))  # noqa: S505
+
+
+def test_a_chain_is_as_good_as_the_certificates_above_the_leaf() -> None:
+    assert codes(only(route(make() + OLD_CA))) == ["certificate.issuer-expired"]
+    assert codes(only(route(make() + WEAK_CA))) == ["certificate.issuer-weak"]
+    beside = request(make())
+    beside["status"]["ca"] = base64.b64encode(OLD_CA.encode()).decode()
+    assert codes(only(certificate(), beside)) == ["certificate.issuer-expired"]
+
+
+def test_an_expired_ca_certificate_is_told_of_itself() -> None:
+    authority = certificate("authority", names=())
+    authority["spec"]["isCA"] = True
+    fact = only(authority, request(OLD_CA, of="authority"))
+    assert (fact.use, codes(fact)) == ("issuer", ["certificate.expired"])
+
+
+def test_a_host_is_looked_for_among_all_names() -> None:
+    names = [f"h{n}.shop.example" for n in range(5000)]
+    entries = rows([CLASS, *WEB, ingress("h4999.shop.example", tls=True)])
+    (found,) = host_certificates(entries, inventory(certificate(), request(make(names=names))))
+    assert found.covered is Tri.YES
+    entries = rows([CLASS, *WEB, ingress("h5000.shop.example", tls=True)])
+    (found,) = host_certificates(entries, inventory(certificate(), request(make(names=names))))
+    assert found.covered is Tri.NO
+
+
 def test_without_what_was_issued_only_the_request_is_told() -> None:
     fact = only(
         certificate(notAfter="2026-05-01T00:00:00Z", conditions=[{"type": "Ready", "status": "False"}])

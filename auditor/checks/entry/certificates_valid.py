@@ -67,9 +67,11 @@ REASONS = (
 _CODES = {
     "certificate.expired": "expired",
     "certificate.not-yet-valid": "expired",
+    "certificate.issuer-expired": "expired",
     "certificate.expires-soon": "expires-soon",
     "certificate.weak-key": "weak-certificate",
     "certificate.weak-signature": "weak-certificate",
+    "certificate.issuer-weak": "weak-certificate",
     "certificate.host-not-covered": "host-not-covered",
     "certificate.not-ready": "not-maintained",
     "certificate.renewal-overdue": "not-maintained",
