@@ -5,14 +5,17 @@ of those two are few, so verdicts, causes and deciding rules are computed once f
 representation that scales). Own-node traffic (point 10) then splits the groups in which it makes a difference.
 """
 
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
 
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.verdict import Cause, RuleRef
 from auditor.network.addresses import External
-from auditor.network.bits import from_members, members
+from auditor.network.bits import flags, from_members, members
 from auditor.network.enforcement import Enforcement
 from auditor.network.judgement import Basis, Judge, Verdicts
 from auditor.network.pairs import Masks, join_masks
@@ -27,6 +30,8 @@ _PLACEMENT = cause("indeterminate.node-placement")
 _UNDECIDED = cause("indeterminate.undecided")
 _CORE, _MAYBE_NEAR, _NEAR = 0, 1, 2
 _NETWORK_USER, _POD, _EXTERNAL = 0, 1, 2
+_CUTS_AT_ONCE = 512
+Numbers = NDArray[np.int32]
 _Tag = tuple[int, int, tuple[int, ...]]
 """What keeps peers apart however alike they decide: their kind, an external range's position, the marks."""
 
@@ -85,7 +90,7 @@ class _Interned:
 
 
 class _Side:
-    """One direction: the class of every peer as a subject, and for each class the profile of every peer."""
+    """One direction: the class of every peer as a subject, and for each class the peers by their profile."""
 
     def __init__(
         self,
@@ -98,17 +103,25 @@ class _Side:
     ) -> None:
         self._universe, self._judge, self._enforcement = universe, judge, enforcement
         self._direction, self._basis, self._profiles = direction, basis, profiles
-        count = len(universe.peers)
-        self.class_at = array("l", [0]) * count
-        self.columns: list[array[int]] = []
+        self.class_at: Numbers = np.zeros(len(universe.peers), np.int32)
+        self.cuts: dict[Bits, None] = {}
+        """Every set of peers that some class sees differently from the others."""
+        self._seen: list[list[tuple[Bits, int]]] = []
         for number, (key, positions) in enumerate(judge.datapath.classes(direction).items()):
-            for position in positions:
-                self.class_at[position] = number
-            column = array("l", [0]) * count
-            for block, profile in self._blocks(key, positions[0]):
-                for position in members(block):
-                    column[position] = profile
-            self.columns.append(column)
+            self.class_at[positions] = number
+            self._seen.append(list(self._blocks(key, positions[0])))
+
+    def seen(self, peers: NDArray[np.intp]) -> Numbers:
+        """The profile that each class (a row) has of each of these peers (a column)."""
+        count = len(self._universe.peers)
+        found = np.zeros((len(self._seen), len(peers)), np.int32)
+        for row, blocks in zip(found, self._seen, strict=True):
+            if len(blocks) == 1:
+                row[:] = blocks[0][1]
+                continue
+            for block, profile in blocks:
+                row[flags(block, count)[peers]] = profile
+        return found
 
     def _blocks(self, key: tuple[int, ...], subject: int) -> Iterator[tuple[Bits, int]]:
         datapath = self._judge.datapath
@@ -122,7 +135,9 @@ class _Side:
             for unsure in (False, True)
         ]
         blocks = [self._universe.everything]
-        for bits in dict.fromkeys(bits for entry in cells for _, bits in entry.parts):
+        found = dict.fromkeys(bits for entry in cells for _, bits in entry.parts)
+        self.cuts.update(found)
+        for bits in found:
             blocks = [part for block in blocks for part in (block & bits, block & ~bits) if part]
         for block in blocks:
             yield block, self._profiles.number(self._profile(verdicts, key, subject, next(members(block))))
@@ -239,14 +254,13 @@ class AllPairs:
             for direction in (Direction.EGRESS, Direction.INGRESS)
         )
         self._joined = _Joined(judge, profiles)
+        self._profiles = profiles
         self._atoms, self._tags = self._split(outward, inward, marks)
-        self._kinds = [tag[0] for tag in self._tags]
-        first = [next(members(bits)) for bits in self._atoms]
-        self._classes = [(outward.class_at[p], inward.class_at[p]) for p in first]
-        self._outward = [[column[p] for p in first] for column in outward.columns]
-        self._inward = [[column[p] for p in first] for column in inward.columns]
-        rows = [array("l", self._row(atom)) for atom in range(len(first))]
-        self._rows = rows
+        self._kinds = np.array([tag[0] for tag in self._tags], np.int32)
+        first = np.array([next(members(bits)) for bits in self._atoms], np.intp)
+        self._classes = outward.class_at[first], inward.class_at[first]
+        self._outward, self._inward = outward.seen(first), inward.seen(first)
+        self._rows = self._verdicts_of_atoms()
         self._live = list(self._merge())
         self._groups = list(self._near_groups())
 
@@ -257,36 +271,43 @@ class AllPairs:
 
     @property
     def verdicts(self) -> Sequence[PairVerdict]:
-        """By the numbers that `rows` gives; complete once `rows` has run."""
+        """By the numbers that `matrix` and `rows` give; complete once they have run."""
         return self._joined.listed
+
+    def matrix(self) -> Numbers:
+        """The verdict's number for every source group (a row) and destination group; 0 where all is denied or unsaid."""
+        atoms = np.array([group.atom for group in self._groups], np.intp)
+        found: Numbers = np.zeros((len(atoms), len(atoms)), np.int32)
+        outside = np.array([group.kind == _EXTERNAL for group in self._groups], bool)
+        for i, source in enumerate(self._groups):
+            found[i] = self._rows[source.atom][atoms]
+            self._apply_near(source, found[i])
+            if source.bits.bit_count() == 1:
+                found[i, i] = 0
+            if source.kind == _EXTERNAL:
+                found[i, outside] = 0
+        return found
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
         """(source group, destination group, verdict) for every pair that isn't denied altogether."""
-        atoms = [group.atom for group in self._groups]
-        for i, source in enumerate(self._groups):
-            row = self._rows[source.atom]
-            line = [row[atom] for atom in atoms]
-            self._apply_near(source, line)
-            for j, verdict in enumerate(line):
-                if verdict and not self._is_left_out(i, j):
-                    yield i, j, verdict
-
-    def _is_left_out(self, i: int, j: int) -> bool:
-        if i == j:
-            return self._groups[i].bits.bit_count() == 1
-        return self._groups[i].kind == _EXTERNAL and self._groups[j].kind == _EXTERNAL
+        for i, line in enumerate(self.matrix()):
+            for j in np.flatnonzero(line).tolist():
+                yield i, j, int(line[j])
 
     # -- atoms ------------------------------------------------------------------------------------------------------
 
     def _split(self, outward: _Side, inward: _Side, marks: Sequence[Bits]) -> tuple[list[Bits], list[_Tag]]:
         """Peers with equal classes that every class sees alike; external ranges stay by themselves."""
+        cuts = list({**outward.cuts, **inward.cuts})
+        seen = _columns(cuts, len(self._universe.peers))
         found: dict[object, list[int]] = {}
         tags: dict[object, _Tag] = {}
-        for position, seen in enumerate(zip(*outward.columns, *inward.columns, strict=True)):
+        classes = zip(outward.class_at.tolist(), inward.class_at.tolist(), strict=True)
+        for position, pair in enumerate(classes):
             kind = self._kind(position)
             marked = tuple(bits >> position & 1 for bits in marks)
             tag = (kind, position if kind == _EXTERNAL else -1, marked)
-            key = (tag, outward.class_at[position], inward.class_at[position], seen)
+            key = (tag, pair, seen[position].tobytes())
             found.setdefault(key, []).append(position)
             tags[key] = tag
         return [from_members(positions) for positions in found.values()], list(tags.values())
@@ -296,39 +317,42 @@ class AllPairs:
             return _EXTERNAL
         return _POD if self._universe.pods >> position & 1 else _NETWORK_USER
 
-    def _row(self, atom: int) -> Iterator[int]:
-        known, number = self._joined.known, self._joined.number
-        sees = self._outward[self._classes[atom][0]]
-        seen = [column[atom] for column in self._inward]
-        for outward, (_, inward) in zip(sees, self._classes, strict=True):
-            key = (outward, seen[inward], _CORE)
-            yield known[key] if key in known else number(*key)
+    def _verdicts_of_atoms(self) -> Numbers:
+        """The verdict's number for every ordered pair of atoms, computed once for each pair of profiles."""
+        count, width = len(self._atoms), len(self._profiles.listed)
+        found: Numbers = np.zeros((count, count), np.int32)
+        inward = np.ascontiguousarray(self._inward.T)
+        number = self._joined.number
+        for atom in range(count):
+            out = self._outward[self._classes[0][atom]].astype(np.int64)
+            keys, places = np.unique(out * width + inward[atom][self._classes[1]], return_inverse=True)
+            known = np.array([number(*divmod(key, width)) for key in keys.tolist()], np.int32)
+            found[atom] = known[places]
+        return found
 
     def _merge(self) -> Iterator[int]:
         """Join atoms of which all verdicts are equal, in both directions; gives those that remain."""
+        columns = np.ascontiguousarray(self._rows.T)
         alike: dict[object, list[int]] = {}
-        for atom, row in enumerate(self._rows):
-            alike.setdefault((self._tags[atom], row.tobytes()), []).append(atom)
-        for candidates in alike.values():
-            columns: dict[object, list[int]] = {}
-            for atom in candidates:
-                key = tuple(row[atom] for row in self._rows) if len(candidates) > 1 else ()
-                columns.setdefault(key, []).append(atom)
-            for first, *others in columns.values():
-                for other in others:
-                    self._atoms[first] |= self._atoms[other]
-                yield first
+        for atom, (row, column) in enumerate(zip(self._rows, columns, strict=True)):
+            alike.setdefault((self._tags[atom], _digest(row), _digest(column)), []).append(atom)
+        for first, *others in alike.values():
+            for other in others:
+                self._atoms[first] |= self._atoms[other]
+            yield first
 
     # -- own node -----------------------------------------------------------------------------------------------------
 
     def _near_groups(self) -> Iterator[_Group]:
         """Split the atoms by node where a pod and the users of its node's network are not already free to connect."""
-        by_kind = {kind: [a for a in self._live if self._kinds[a] == kind] for kind in (_NETWORK_USER, _POD)}
-        full = self._joined.full
+        open_ = np.zeros(len(self._joined.listed), bool)
+        open_[list(self._joined.full)] = True
+        live = np.array(self._live, np.intp)
+        by_kind = {kind: live[self._kinds[live] == kind] for kind in (_NETWORK_USER, _POD)}
         for atom in self._live:
-            kind = self._kinds[atom]
-            others = by_kind.get(1 - kind, []) if kind != _EXTERNAL else []
-            matters = any(self._rows[atom][o] not in full or self._rows[o][atom] not in full for o in others)
+            kind = int(self._kinds[atom])
+            others = by_kind[1 - kind] if kind != _EXTERNAL else live[:0]
+            matters = not (open_[self._rows[atom, others]].all() and open_[self._rows[others, atom]].all())
             if not matters:
                 yield _Group(self._atoms[atom], atom, kind, None)
                 continue
@@ -342,7 +366,7 @@ class AllPairs:
         peer = self._universe.peers[position]
         return peer.node_names if isinstance(peer, Endpoint) else frozenset({getattr(peer, "name", "")})
 
-    def _apply_near(self, source: _Group, line: list[int]) -> None:
+    def _apply_near(self, source: _Group, line: Numbers) -> None:
         if source.nodes is None:
             return
         for j, other in enumerate(self._groups):
@@ -354,5 +378,18 @@ class AllPairs:
                 line[j] = self._joined.number(*self._profiles_of(source.atom, other.atom), _NEAR)
 
     def _profiles_of(self, source: int, destination: int) -> tuple[int, int]:
-        outward = self._outward[self._classes[source][0]][destination]
-        return outward, self._inward[self._classes[destination][1]][source]
+        outward = self._outward[self._classes[0][source], destination]
+        return int(outward), int(self._inward[self._classes[1][destination], source])
+
+
+def _columns(sets: Sequence[Bits], count: int) -> NDArray[np.uint8]:
+    """For each of `count` peers (a row) the sets that hold it, eight to a byte."""
+    parts = [
+        np.packbits(np.array([flags(bits, count) for bits in sets[start : start + _CUTS_AT_ONCE]]), axis=0).T
+        for start in range(0, len(sets), _CUTS_AT_ONCE)
+    ]
+    return np.concatenate([np.zeros((count, 1), np.uint8), *parts], axis=1)
+
+
+def _digest(line: Numbers) -> bytes:
+    return blake2b(line.tobytes(), digest_size=32).digest()

@@ -1,6 +1,11 @@
 """Sets as integers: which bits are set."""
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def members(bits: int) -> Iterator[int]:
@@ -21,3 +26,11 @@ def from_members(positions: Iterable[int]) -> int:
     for position in ordered:
         buffer[position >> 3] |= 1 << (position & 7)
     return int.from_bytes(buffer, "little")
+
+
+def flags(bits: int, count: int) -> "NDArray[np.bool_]":
+    """For each of the first `count` positions whether its bit is set."""
+    import numpy as np
+
+    raw = np.frombuffer(bits.to_bytes((count + 7) // 8, "little"), np.uint8)
+    return np.unpackbits(raw, bitorder="little", count=count).view(np.bool_)
