@@ -18,7 +18,7 @@ from auditor.cli.live_options import (
     read_either,
     target_without_sources,
 )
-from auditor.cli.output import Out, Quiet, emit, emit_parts, emit_record, prepare, remark
+from auditor.cli.output import Out, Quiet, emit, emit_chunks, emit_parts, emit_record, prepare, remark
 from auditor.cli.progress import progress
 from auditor.model.user_error import ExitCode, UserError
 
@@ -273,13 +273,13 @@ def _write_view(request: _Request, facts: "Facts", view: "ConnectivityView") -> 
 
         emit_parts(request.out, connectivity_table(view))
     elif request.format is Format.JSON:
-        from auditor.report.connectivity_json import render_connectivity
+        from auditor.report.connectivity_json import connectivity_chunks
 
-        emit(request.out, render_connectivity(view))
+        emit_chunks(request.out, connectivity_chunks(view))
     elif request.format is Format.CSV:
-        from auditor.report.connectivity_csv import render_csv
+        from auditor.report.connectivity_csv import csv_chunks
 
-        emit(request.out, render_csv(view))
+        emit_chunks(request.out, csv_chunks(view))
     else:
         emit(request.out, _picture(request, facts, view))
 

@@ -39,6 +39,19 @@ def emit(out: Path | None, content: bytes) -> None:
     write_files(out.parent, {out.name: content})
 
 
+def emit_chunks(out: Path | None, chunks: Iterable[bytes]) -> None:
+    """Write bytes as they are made."""
+    if out is None:
+        sys.stdout.flush()
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        return
+    from auditor.report.files import write_files
+
+    write_files(out.parent, {out.name: chunks})
+
+
 def emit_parts(out: Path | None, parts: Iterable[Any]) -> None:
     """Write texts and tables, in a file as plain text."""
     from auditor.report.connectivity_table import parts_text, print_parts

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import numpy as np
 
 from auditor.checks.context import Facts
 from auditor.inventory.endpoints import Endpoint, container_ports
 from auditor.inventory.services import Services
 from auditor.network.addresses import External
-from auditor.network.all_pairs import DENIED, PairVerdict, PeerGroup
+from auditor.network.all_pairs import DENIED, Numbers, PairVerdict, PeerGroup
 from auditor.network.connectivity import Connectivity
 from auditor.network.ports import NOTHING, PortSet
 from auditor.network.reach import Because
@@ -17,20 +18,12 @@ from auditor.network.universe import Host, Peer
 HOST_NETWORK = "#host-network"
 
 
-class Row(NamedTuple):
-    """One ordered pair of groups, by their positions, and the position of its verdict."""
-
-    source: int
-    destination: int
-    verdict: int
-
-
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Groups of names, and the rows between them; the first verdict is "denied"."""
+    """Groups of names; the number of the verdict for each source (a row) and destination; the first verdict is "denied"."""
 
     groups: tuple[tuple[str, ...], ...]
-    rows: tuple[Row, ...]
+    matrix: Numbers
     verdicts: tuple[PairVerdict, ...]
 
 
@@ -65,31 +58,33 @@ def pod_network(facts: Facts) -> Connectivity:
     return Connectivity(facts.cluster, endpoints, Services(facts.cluster, endpoints), named)
 
 
-def by_endpoint(groups: Sequence[PeerGroup], rows: Sequence[Row], verdicts: Sequence[PairVerdict]) -> Shape:
+def by_endpoint(groups: Sequence[PeerGroup], matrix: Numbers, verdicts: Sequence[PairVerdict]) -> Shape:
     """Groups of endpoints and nodes, and external ranges, as the engine found them."""
     names = tuple(tuple(sorted(peer.id for peer in group.peers)) for group in groups)
-    return Shape(names, tuple(rows), tuple(verdicts))
+    return Shape(names, matrix, tuple(verdicts))
 
 
-def by_namespace(groups: Sequence[PeerGroup], rows: Sequence[Row], verdicts: Sequence[PairVerdict]) -> Shape:
+def by_namespace(groups: Sequence[PeerGroup], matrix: Numbers, verdicts: Sequence[PairVerdict]) -> Shape:
     """Namespaces instead of endpoints: a port is allowed where any endpoint of the one may reach any of the other."""
     names, parts = _parts(groups)
     found: dict[tuple[int, int], set[int]] = {}
-    for i, j, verdict in rows:
-        for a, many_a in parts[i]:
-            for b, _ in parts[j]:
-                if i != j or a != b or many_a:
-                    found.setdefault((a, b), set()).add(verdict)
+    for i, line in enumerate(matrix):
+        for j in np.flatnonzero(line).tolist():
+            verdict = int(line[j])
+            for a, many_a in parts[i]:
+                for b, _ in parts[j]:
+                    if i != j or a != b or many_a:
+                        found.setdefault((a, b), set()).add(verdict)
     joined: dict[PairVerdict, int] = {DENIED: 0}
     known: dict[frozenset[int], int] = {}
-    told = []
+    told: Numbers = np.zeros((len(names), len(names)), np.int32)
     for (a, b), numbers in found.items():
         key = frozenset(numbers)
         if key not in known:
             union = join_verdicts([verdicts[number] for number in sorted(numbers)])
             known[key] = joined.setdefault(union, len(joined))
-        told.append(Row(a, b, known[key]))
-    return Shape(tuple((name,) for name in names), tuple(told), tuple(joined))
+        told[a, b] = known[key]
+    return Shape(tuple((name,) for name in names), told, tuple(joined))
 
 
 def _parts(groups: Sequence[PeerGroup]) -> tuple[list[str], list[list[tuple[int, bool]]]]:

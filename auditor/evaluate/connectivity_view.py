@@ -1,12 +1,14 @@
 """All connections of a cluster as the contract shapes them: endpoints, disjoint external ranges, groups, rows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from auditor.checks.context import Facts
 from auditor.evaluate.connectivity_levels import (
     HOST_NETWORK,
-    Row,
     Shape,
     by_endpoint,
     by_namespace,
@@ -27,7 +29,7 @@ from auditor.model.connectivity_result import (
 )
 from auditor.model.evidence import Completeness
 from auditor.network.addresses import External
-from auditor.network.all_pairs import PairVerdict
+from auditor.network.all_pairs import Numbers, PairVerdict
 from auditor.network.bits import from_members
 from auditor.network.connectivity import READS, Basis, Connectivity
 from auditor.network.universe import Host
@@ -35,13 +37,29 @@ from auditor.network.universe import Host
 InScope = Callable[[Endpoint], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A row: ids of groups or external ranges, and the position of the verdict."""
 
     source: str
     destination: str
     verdict: int
+
+
+class Pairs:
+    """All rows, sorted by source and destination, made when they are asked for: there may be millions."""
+
+    def __init__(self, ids: Sequence[str], matrix: Numbers) -> None:
+        """`ids` sorted; `matrix` has the verdict's number for each source (a row) and destination, 0 for no row."""
+        self.ids = ids
+        self.matrix = matrix
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.matrix))
+
+    def __iter__(self) -> Iterator[Pair]:
+        for source, line in zip(self.ids, self.matrix, strict=True):
+            for destination in np.flatnonzero(line).tolist():
+                yield Pair(source, self.ids[destination], int(line[destination]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +73,7 @@ class ConnectivityView:
     endpoints: tuple[EndpointRow, ...]
     externals: tuple[ExternalRow, ...]
     groups: tuple[GroupRow, ...]
-    pairs: tuple[Pair, ...]
+    pairs: Pairs
     verdicts: tuple[PairVerdict, ...]
     within: Mapping[str, int]
     grouped: Mapping[str, Sequence[str]]
@@ -92,12 +110,13 @@ def _shape(
         marks += _by_namespace(endpoints)
     found = network.all_pairs(basis, marks)
     groups = found.groups
-    rows = [Row(*row) for row in found.rows()]
+    matrix = found.matrix()
     if in_scope:
         chosen = [isinstance(e := group.peers[0], Endpoint) and in_scope(e) for group in groups]
-        rows = [row for row in rows if chosen[row.source] or chosen[row.destination]]
+        left_out = np.flatnonzero(~np.array(chosen, bool))
+        matrix[np.ix_(left_out, left_out)] = 0
     told = by_namespace if level == "namespace" else by_endpoint
-    return told(groups, rows, found.verdicts)
+    return told(groups, matrix, found.verdicts)
 
 
 def _by_namespace(endpoints: Sequence[Endpoint]) -> list[int]:
@@ -121,7 +140,7 @@ def _assemble(
     scoped: set[str] | None,
 ) -> ConnectivityView:
     outside = {external.id for external in network.externals}
-    used = {position for row in shape.rows for position in (row.source, row.destination)}
+    used = set(np.flatnonzero(shape.matrix.any(axis=0) | shape.matrix.any(axis=1)).tolist())
     shown = [
         i
         for i, members in enumerate(shape.groups)
@@ -132,8 +151,13 @@ def _assemble(
         GroupRow(id=ids[i], members=list(shape.groups[i])) for i in shown if shape.groups[i][0] not in outside
     ]
     kept = {member for group in groups for member in group.members}
-    alone = {i for i in shown if len(shape.groups[i]) == 1}
-    pairs = [Pair(ids[a], ids[b], v) for a, b, v in shape.rows if a != b or a not in alone]
+    ordered = sorted(shown, key=lambda i: ids[i])
+    matrix = shape.matrix[np.ix_(ordered, ordered)]
+    within = {}
+    for place, i in enumerate(ordered):
+        if len(shape.groups[i]) == 1 and matrix[place, place]:
+            within[shape.groups[i][0]] = int(matrix[place, place])
+            matrix[place, place] = 0
     return ConnectivityView(
         level=level,
         basis=basis,
@@ -142,11 +166,11 @@ def _assemble(
         endpoints=tuple(row for row in _endpoints(network, level) if row.id in kept),
         externals=_externals(network.externals, {shape.groups[i][0] for i in shown}),
         groups=tuple(sorted(groups, key=lambda group: group.id)),
-        pairs=tuple(sorted(pairs, key=lambda pair: (pair.source, pair.destination))),
+        pairs=Pairs([ids[i] for i in ordered], matrix),
         verdicts=shape.verdicts,
         ranges=network.externals,
         grouped={group.id: group.members for group in groups},
-        within={shape.groups[a][0]: v for a, b, v in shape.rows if a == b and a in alone},
+        within=within,
     )
 
 

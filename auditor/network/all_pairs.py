@@ -184,6 +184,8 @@ class _Joined:
             return self._intern(PairVerdict(self._table.ports(self._table.full), (), (), ()), True)
         one, other = self._profiles.listed[outward], self._profiles.listed[inward]
         masks = join_masks(one.masks, other.masks)
+        if near == _CORE and not any(masks):
+            return 0
         allowed, conditional, indeterminate = masks[0] | masks[3], masks[1], masks[2]
         notes = [*one.notes, *other.notes]
         if near == _MAYBE_NEAR:

@@ -14,11 +14,17 @@ from auditor.report.connectivity_words import cause_text
 from auditor.report.display import displayable
 
 _COLUMNS = ("source", "destination", "verdict", "protocol", "ports", "reason", "decided_by")
+_CHUNK = 1_000_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 def render_csv(view: ConnectivityView) -> bytes:
     """UTF-8 with a header line; groups are written out by their members."""
+    return b"".join(csv_chunks(view))
+
+
+def csv_chunks(view: ConnectivityView) -> Iterator[bytes]:
+    """The same in pieces, as there may be more than memory should hold."""
     file = StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -29,7 +35,16 @@ def render_csv(view: ConnectivityView) -> bytes:
                 if source != destination:
                     ends = [cell(source), cell(destination)]
                     writer.writerows([*ends, *line] for line in told[pair.verdict])
-    return file.getvalue().encode(errors="replace")
+            if file.tell() > _CHUNK:
+                yield _taken(file)
+    yield _taken(file)
+
+
+def _taken(file: StringIO) -> bytes:
+    text = file.getvalue()
+    file.seek(0)
+    file.truncate()
+    return text.encode(errors="replace")
 
 
 def cell(text: str) -> str:

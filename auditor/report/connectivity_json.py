@@ -5,8 +5,10 @@ Rows are put together from parts that are serialised once for each verdict, so t
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import orjson
 from pydantic import BaseModel
 
@@ -16,24 +18,34 @@ from auditor.network.all_pairs import PairVerdict
 from auditor.network.ports import PortSet
 from auditor.network.reach import Because
 
+_LINES = 1_000
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def render_connectivity(view: ConnectivityView) -> bytes:
     """The view in the shape of the contract (`auditor schema connectivity`)."""
-    parts = {
-        "basis": _dump(view.basis),
-        "completeness": _dump(view.completeness),
-        "connections": _lines(_connections(view)),
-        "endpoints": _lines(map(_dump, view.endpoints)),
-        "enforcement": _lines(map(_dump, view.enforcement)),
-        "externals": _lines(map(_dump, view.externals)),
-        "format_version": b"1",
-        "groups": _lines(map(_dump, view.groups)),
-        "level": _dump(view.level),
+    return b"".join(connectivity_chunks(view))
+
+
+def connectivity_chunks(view: ConnectivityView) -> Iterator[bytes]:
+    """The same in pieces, as there may be more than memory should hold."""
+    parts: dict[str, Iterable[bytes]] = {
+        "basis": [_dump(view.basis)],
+        "completeness": [_dump(view.completeness)],
+        "connections": _listed(_connections(view)),
+        "endpoints": _listed(map(_dump, view.endpoints)),
+        "enforcement": _listed(map(_dump, view.enforcement)),
+        "externals": _listed(map(_dump, view.externals)),
+        "format_version": [b"1"],
+        "groups": _listed(map(_dump, view.groups)),
+        "level": [_dump(view.level)],
     }
-    body = b",\n".join(b'"%s": %s' % (name.encode(), parts[name]) for name in sorted(parts))
-    return b"{\n" + body + b"\n}\n"
+    before = b"{\n"
+    for name in sorted(parts):
+        yield b'%s"%s": ' % (before, name.encode())
+        yield from parts[name]
+        before = b",\n"
+    yield b"\n}\n"
 
 
 def render_record(record: BaseModel) -> bytes:
@@ -41,23 +53,24 @@ def render_record(record: BaseModel) -> bytes:
     return _dump(record, orjson.OPT_INDENT_2) + b"\n"
 
 
-def _lines(entries: Iterable[bytes]) -> bytes:
-    joined = b",\n".join(entries)
-    return b"[\n" + joined + b"\n]" if joined else b"[]"
+def _listed(entries: Iterable[bytes]) -> Iterator[bytes]:
+    """One entry of a list on a line, a thousand lines at once."""
+    remaining = iter(entries)
+    before = b"[\n"
+    while lines := list(islice(remaining, _LINES)):
+        yield before + b",\n".join(lines)
+        before = b",\n"
+    yield b"[]" if before == b"[\n" else b"\n]"
 
 
 def _connections(view: ConnectivityView) -> Iterator[bytes]:
     """The keys in their order: allowed, conditional, decided_by | destination | indeterminate | source."""
     pieces = [_verdict(verdict) for verdict in view.verdicts]
-    names = {id: _dump(id) for id in (*view.grouped, *(external.id for external in view.externals))}
-    for pair in view.pairs:
-        before, after = pieces[pair.verdict]
-        yield b'%s,"destination":%s,%s,"source":%s}' % (
-            before,
-            names[pair.destination],
-            after,
-            names[pair.source],
-        )
+    names = [_dump(id) for id in view.pairs.ids]
+    for source, line in zip(names, view.pairs.matrix, strict=True):
+        for position in np.flatnonzero(line).tolist():
+            before, after = pieces[line[position]]
+            yield b'%s,"destination":%s,%s,"source":%s}' % (before, names[position], after, source)
 
 
 def _verdict(verdict: PairVerdict) -> tuple[bytes, bytes]:

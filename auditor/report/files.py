@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def prepare_folder(folder: Path) -> None:
         raise _not_written(folder, error) from None
 
 
-def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+def write_files(folder: Path, contents: Mapping[str, bytes | Iterable[bytes]]) -> list[Path]:
     """Write all files under temporary names, flush them to the disk, then rename them into place.
 
     Raises UserError with exit code 4 (a full disk, say); files of an earlier run are then as they were.
@@ -42,15 +42,15 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     return [final for _, final in written]
 
 
-def _write_temporary(folder: Path, name: str, content: bytes) -> Path:
+def _write_temporary(folder: Path, name: str, content: bytes | Iterable[bytes]) -> Path:
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
         raise
