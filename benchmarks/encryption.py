@@ -1,9 +1,10 @@
 """Measure the mesh engine on generated clusters: `python -m benchmarks.encryption [pods ...]`.
 
-Prints, for each size, the processor time of loading, of every port's verdict, of the DestinationRules and of clients'
-wires, the cost per pod, and the peak memory. A cluster runs Istio's sidecar in all pods, with 500 PeerAuthentications
-and 500 DestinationRules (half of either in the namespace of each pod's kind, half elsewhere) and as many
-AuthorizationPolicies. `--one-namespace` puts everything into one namespace; `--linkerd` runs Linkerd with 500 Servers.
+Prints, for each size, the processor time of loading, of every port's verdict, of the DestinationRules, of clients'
+wires and of the ways out, the cost per pod, and the peak memory. A cluster runs Istio's sidecar in all pods, with 500
+PeerAuthentications and 500 DestinationRules (half of either in the namespace of each pod's kind, half elsewhere), as many
+AuthorizationPolicies, and as many ServiceEntries with a DestinationRule each. `--one-namespace` puts everything into one
+namespace; `--linkerd` runs Linkerd with 500 Servers.
 """
 
 import itertools
@@ -78,6 +79,15 @@ def _istio(number: int, space: str, app: int, chance: random.Random) -> Iterator
     policy = {"tls": {"mode": chance.choice(["ISTIO_MUTUAL", "DISABLE", "SIMPLE"])}}
     rule = {"host": f"app-{app}", "trafficPolicy": policy}
     yield _object("networking.istio.io/v1", "DestinationRule", f"rule-{number}", space, spec=rule)
+    host = f"api-{number}.partner.example"
+    ports = [
+        {"number": 80, "protocol": "HTTP", "name": "http"},
+        {"number": 443, "protocol": "TLS", "name": "tls"},
+    ]
+    entry = {"hosts": [host], "ports": ports, "location": "MESH_EXTERNAL", "resolution": "DNS"}
+    yield _object("networking.istio.io/v1", "ServiceEntry", f"entry-{number}", space, spec=entry)
+    origination = {"host": host, "trafficPolicy": {"tls": {"mode": "SIMPLE"}}}
+    yield _object("networking.istio.io/v1", "DestinationRule", f"out-{number}", space, spec=origination)
 
 
 def _linkerd(number: int, space: str, app: int) -> Iterator[dict[str, Any]]:
@@ -119,12 +129,14 @@ def measure(pods: int, *, one_namespace: bool, linkerd: bool) -> None:
     for _number in range(_WIRES):
         encryption.client_tls(chance.choice(endpoints), chance.choice(endpoints), 8080)
     marks.append(time.process_time())
-    inventory, verdicts, listed, wires = (b - a for a, b in itertools.pairwise(marks))
+    ways = encryption.egress
+    marks.append(time.process_time())
+    inventory, verdicts, listed, wires, out = (b - a for a, b in itertools.pairwise(marks))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{pods:6} pods  inventory {inventory:5.2f} s  {len(rows)} verdicts {verdicts:5.2f} s "
         f"({verdicts / pods * 1e6:.0f} us a pod)  {len(rules)} rules {listed:5.2f} s  "
-        f"{_WIRES} wires {wires:5.2f} s  peak {peak:.0f} MB"
+        f"{_WIRES} wires {wires:5.2f} s  {len(ways)} ways out {out:5.2f} s  peak {peak:.0f} MB"
     )
 
 

@@ -183,3 +183,47 @@ def test_gateways_that_lead_to_each_other_end() -> None:
 def test_versions_of_the_api_read_alike(version: str) -> None:
     entry = {**ENTRY, "apiVersion": f"networking.istio.io/{version}"}
     assert way(pod(), entry).sent is Sent.PLAINTEXT
+
+
+SPACES = ("shop", "back", "egress", "istio-system")
+spread = st.lists(
+    st.tuples(
+        st.sampled_from(("a", "b", "c", "d")),
+        st.sampled_from(SPACES),
+        st.sampled_from(MODES),
+        st.sampled_from((HOST, "*.partner.example")),
+        st.sampled_from(([], ["."], ["back"], ["*"])),
+    ),
+    max_size=4,
+    unique_by=lambda drawn: drawn[:2],
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(spread, st.sampled_from(([], ["."], ["shop", "back"])), st.booleans(), routes)
+def test_clients_that_are_told_together_fare_as_each_does_alone(
+    drawn: list[Any], export: list[str], narrowed: bool, routed: list[Manifest]
+) -> None:
+    objects = [
+        rule(
+            name, where, host, trafficPolicy=policy(mode, None), **({"exportTo": to_whom} if to_whom else {})
+        )
+        for name, where, mode, host, to_whom in drawn
+    ]
+    objects += [service_entry((80, "HTTP"), (443, "HTTPS"), namespace="egress", exportTo=export), *routed]
+    if narrowed:
+        objects.append(custom(ISTIO, "Sidecar", "s", "back", {"egress": [{"hosts": ["./*"]}]}, "01"))
+    clients = [
+        pod("web", "shop"),
+        pod("job", "back"),
+        pod("other", "far"),
+        pod("second", "far"),
+        ambient("z"),
+    ]
+    together = [row for row in ways(*clients, *objects) if row.host == HOST]
+    for client in clients:
+        name = f"{client['metadata']['namespace']}/Pod/{client['metadata']['name']}"
+        alone = [row for row in ways(client, *objects) if row.host == HOST]
+        assert {(r.port, r.sent) for r in together if name in {c.id for c in r.sources}} == {
+            (r.port, r.sent) for r in alone if r.sources
+        }

@@ -65,6 +65,31 @@ class EgressRoutes:
                 return [_destinations(winner.obj, gateways, host, port, protocol) for winner in winners]
         return []
 
+    def leading_from(self, host: str) -> frozenset[str]:
+        """The hosts to which the routes of a host may lead, one after another."""
+        found: set[str] = set()
+        waiting = [host]
+        while waiting:
+            for service in self._naming(waiting.pop()):
+                new = _hosts_of_targets(service.obj) - found
+                found |= new
+                waiting += new
+        return frozenset(found)
+
+    def places(self, host: str) -> frozenset[str]:
+        """The namespaces that the VirtualServices of a host are kept to."""
+        return frozenset(name for service in self._naming(host) for name in service.export or ())
+
+    def _naming(self, host: str) -> Iterator[_VirtualService]:
+        for name in (host, *wildcards(host)):
+            yield from self._by_host.get(name, ())
+
+
+def _hosts_of_targets(obj: KubeObject) -> set[str]:
+    routes = (route for kind in ("http", "tls", "tcp") for route in mappings_at(obj.spec, kind))
+    targets = (target for route in routes for target in _targets(route))
+    return {full_host(text_at(target, "host") or "", obj.namespace) for target in targets}
+
 
 def _parse(obj: KubeObject, default_export: Sequence[str]) -> _VirtualService:
     hosts = (full_host(host, obj.namespace) for host in list_at(obj.spec, "hosts") if isinstance(host, str))

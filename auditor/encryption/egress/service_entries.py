@@ -1,6 +1,6 @@
 """Istio's ServiceEntry: hosts that the mesh knows besides Services (networking/v1alpha3 service_entry.proto)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -64,6 +64,11 @@ class ServiceEntries:
             if found:
                 return min(found, key=lambda entry: (entry.obj.namespace != client, entry.obj.id))
         return None
+
+    def naming(self, host: str) -> Iterator[ServiceEntry]:
+        """Every entry that has a host, or a wildcard above it, whoever sees it."""
+        for name in (host, *wildcards(host)):
+            yield from self._by_host.get(name, ())
 
     def mesh_endpoints(self, entry: ServiceEntry) -> list[bool]:
         """For each endpoint of an entry inside the mesh whether it says that it takes mesh mTLS; labels and accounts

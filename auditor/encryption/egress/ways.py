@@ -4,6 +4,7 @@ alike together."""
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, pairwise
 
 from auditor.encryption.client_classes import ClientClasses
 from auditor.encryption.egress.gateways import GATEWAY, EgressGateways
@@ -25,7 +26,12 @@ from auditor.encryption.egress.service_entries import (
 )
 from auditor.encryption.egress.unregistered import Unregistered
 from auditor.encryption.egress.values import Egress, Hop, Location, Way
-from auditor.encryption.istio.destination_rules import DESTINATION_RULE, VIRTUAL_SERVICE, service_host
+from auditor.encryption.istio.destination_rules import (
+    DESTINATION_RULE,
+    VIRTUAL_SERVICE,
+    DestinationRule,
+    service_host,
+)
 from auditor.encryption.istio.mesh_config import MeshConfigs
 from auditor.encryption.istio.outbound import IstioOutbound
 from auditor.encryption.istio.proxy_settings import ENVOY_FILTER, SIDECAR
@@ -37,7 +43,6 @@ from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
 from auditor.model.kinds import CONFIG_MAP, NAMESPACE
-from auditor.model.objects import list_at
 from auditor.model.verdict import Tri
 
 READS = (
@@ -56,7 +61,6 @@ READS = (
 """The kinds that make the ways out, or decide them, beside those that tell who is in a mesh."""
 
 _ISTIO = (DataPlane.ISTIO_SIDECAR, DataPlane.ISTIO_AMBIENT)
-_PLACED = (SERVICE_ENTRY, VIRTUAL_SERVICE, DESTINATION_RULE, SIDECAR, ENVOY_FILTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ class WaysOut:
         self._meshes = meshes
         self._classes = classes
         self._entries = ServiceEntries(cluster, configs.common.service_export)
-        routes = EgressRoutes(cluster, configs.common.route_export)
+        self._rules = outbound.rules
+        self._routes = routes = EgressRoutes(cluster, configs.common.route_export)
         gateways = EgressGateways(cluster, services, nodes)
         self._istio = IstioEgress(self._entries, routes, gateways, outbound, Waypoints(cluster))
         self._unregistered = Unregistered(configs, outbound)
@@ -108,12 +113,15 @@ class WaysOut:
     def _registered(self) -> Iterator[Egress]:
         for entry in self._entries.all:
             for host in entry.hosts:
+                groups = list(self._groups(entry, host))
                 for port in entry.ports:
-                    yield from self._to_host(entry, host, port)
+                    yield from self._to_host(entry, host, port, groups)
 
-    def _to_host(self, entry: ServiceEntry, host: str, port: EntryPort) -> Iterator[Egress]:
+    def _to_host(
+        self, entry: ServiceEntry, host: str, port: EntryPort, groups: Sequence[_Clients]
+    ) -> Iterator[Egress]:
         ways: dict[Hashable, tuple[Way, list[Endpoint]]] = {}
-        for clients in self._groups:
+        for clients in groups:
             way = self._way(clients, entry, host, port)
             if way is not None:
                 told = tuple((hop.target, hop.sent, hop.nodes, hop.reasons.chain) for hop in way)
@@ -126,7 +134,7 @@ class WaysOut:
                 port=port.number,
                 protocol=port.protocol,
                 location=_location(entry),
-                sources=tuple(sorted(members, key=lambda client: client.id)),
+                sources=tuple(members) if _is_sorted(members) else _sorted(members),
                 hops=way,
                 evidence=_evidence(way, members, entry.obj.evidence_id),
             )
@@ -204,29 +212,66 @@ class WaysOut:
             client for client in self._endpoints if self._meshes.membership(client).data_plane is plane
         )
 
+    def _groups(self, entry: ServiceEntry, host: str) -> Iterator[_Clients]:
+        """Istio's clients, gateways apart, in classes that fare alike towards a host: a namespace counts only where
+        something about the host names it."""
+        places = self._places_for(entry, host)
+        for plane, by_namespace in self._families:
+            alone = [name for name in by_namespace if places is None or name in places]
+            for name in alone:
+                yield _Clients(plane, by_namespace[name])
+            left = [group for name, group in by_namespace.items() if name not in alone]
+            if left:
+                yield _Clients(plane, tuple(chain.from_iterable(left)))
+
     @cached_property
-    def _groups(self) -> tuple[_Clients, ...]:
-        """Istio's clients, gateways apart, in classes: a namespace counts only where something names it."""
-        placed = self._places
-        found: dict[Hashable, list[Endpoint]] = {}
+    def _families(self) -> tuple[tuple[DataPlane, dict[str, tuple[Endpoint, ...]]], ...]:
+        """Clients that are alike but for their namespace, by namespace and id."""
+        found: dict[tuple[DataPlane, Hashable], dict[str, list[Endpoint]]] = {}
         for client in self._endpoints:
             member = self._meshes.membership(client)
             if member.data_plane in _ISTIO and not member.gateway:
-                own = client.namespace if placed is None or client.namespace in placed else ""
-                key = (member.data_plane, self._classes.of(client).common, own)
-                found.setdefault(key, []).append(client)
-        planes = ((self._meshes.membership(group[0]).data_plane, group) for group in found.values())
-        return tuple(_Clients(plane, tuple(group)) for plane, group in planes)
+                key = (member.data_plane, self._classes.of(client).common)
+                found.setdefault(key, {}).setdefault(client.namespace, []).append(client)
+        return tuple(
+            (plane, {name: tuple(group) for name, group in by_namespace.items()})
+            for (plane, _), by_namespace in found.items()
+        )
+
+    def _places_for(self, entry: ServiceEntry, host: str) -> frozenset[str] | None:
+        """The namespaces whose clients may fare in a way of their own towards a host; None for each."""
+        if self._everywhere is None:
+            return None
+        hosts = {host, *self._routes.leading_from(host)}
+        named = {name for each in hosts for rule in self._rules.naming(each) for name in _places_of(rule)}
+        entries = (other for each in hosts for other in self._entries.naming(each))
+        known = {name for other in entries for name in (other.obj.namespace, *(other.export or ()))}
+        return frozenset(
+            {*self._everywhere, *named, *known, *(entry.export or ()), *self._routes.places(host)}
+        )
 
     @cached_property
-    def _places(self) -> frozenset[str] | None:
-        """The namespaces whose clients may fare in a way of their own; None for each."""
+    def _everywhere(self) -> frozenset[str] | None:
+        """The namespaces that matter whatever the host; None where each of them does."""
         roots = {config.root_namespace for config in self._configs.all}
         if None in roots or any(obj.namespace in roots for obj in self._cluster.all(SIDECAR)):
             return None
-        objects = [obj for kind in _PLACED for obj in self._cluster.all(kind)]
-        named = {str(name) for obj in objects for name in list_at(obj.spec, "exportTo")}
-        return frozenset({*(root for root in roots if root), *(obj.namespace for obj in objects), *named})
+        placed = (obj.namespace for kind in (SIDECAR, ENVOY_FILTER) for obj in self._cluster.all(kind))
+        return frozenset({*(root for root in roots if root), *placed})
+
+
+def _places_of(rule: DestinationRule) -> Iterator[str]:
+    yield rule.obj.namespace
+    yield from rule.export or ()
+
+
+def _is_sorted(members: Sequence[Endpoint]) -> bool:
+    """Clients of one class come in the order of their ids; only where classes join it has to be made."""
+    return all(a.id <= b.id for a, b in pairwise(members))
+
+
+def _sorted(members: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    return tuple(sorted(members, key=lambda client: client.id))
 
 
 def _location(entry: ServiceEntry) -> Location:
