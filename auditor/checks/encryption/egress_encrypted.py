@@ -19,16 +19,20 @@ from auditor.model.verdict import Tri
 from auditor.network.ports import PortSet
 
 REASONS = (
-    Reason("egress-encrypted", Outcome.PASS, "{sources} reach {host} under {sent} on the whole way."),
+    Reason(
+        "egress-encrypted",
+        Outcome.PASS,
+        "What goes from {sources} to {host} is encrypted on the whole way (at least {sent}).",
+    ),
     Reason(
         "egress-refused",
         Outcome.PASS,
-        "The proxy of {sources} refuses connections to {host}, or a policy denies them.",
+        "Connections from {sources} to {host} are refused by the proxy, or denied by policy.",
     ),
     Reason(
         "egress-in-plaintext",
         Outcome.FAIL,
-        "{sources} send plaintext on the way to {host} ({source_count} clients in all): {causes}.",
+        "Plaintext goes from {sources} on the way to {host} (clients in all: {source_count}): {causes}.",
         remedy="Let the mesh originate TLS: a DestinationRule for {host} with tls mode SIMPLE or MUTUAL in the namespace "
         "of the client or of the egress gateway, mesh mTLS between them, and for ambient clients a waypoint; or let the "
         "application speak TLS and register the port as HTTPS.",
@@ -36,14 +40,14 @@ REASONS = (
     Reason(
         "server-not-verified",
         Outcome.FAIL,
-        "{sources} accept any certificate from {host} ({source_count} clients in all): {causes}.",
+        "Any certificate of {host} is accepted for {sources} (clients in all: {source_count}): {causes}.",
         remedy="Remove insecureSkipVerify from the rule (see decided by); set caCertificates and subjectAltNames where the "
         "server's certificate comes from a private authority.",
     ),
     Reason(
         "indeterminate.egress",
         Outcome.NOT_EVALUATED,
-        "Whether what {sources} send to {host} is encrypted can't be told ({source_count} clients in all): {causes}.",
+        "Whether what goes from {sources} to {host} is encrypted can't be told (clients in all: {source_count}): {causes}.",
     ),
 )
 _SHOWN = 20
