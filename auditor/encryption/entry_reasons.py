@@ -67,6 +67,10 @@ _ISTIO = {
     "entry.istio.plain": "the server takes plaintext and does not redirect",
     "entry.istio.redirect": "the server redirects to HTTPS (httpsRedirect)",
     "entry.istio.mode": "the server's TLS mode is {mode}",
+    "entry.istio.auto-passthrough": (
+        "by the mesh's own server names every service of the mesh can be reached from other networks through it; only "
+        "mesh mTLS is passed on, and each workload's own mode and authorization decide"
+    ),
     "entry.istio.mode-unset": "the server's TLS has no mode, which means PASSTHROUGH; a credentialName is ignored",
     "entry.istio.skip-verify": "insecureSkipVerify: client certificates are not verified",
     "entry.istio.no-gateway-pods": "no pod in the evidence matches the Gateway's selector",

@@ -37,7 +37,7 @@ def _spread(number: int, obj: dict) -> dict:  # type: ignore[type-arg]
         metadata["annotations"] = {"traffic.sidecar.istio.io/excludeOutboundPorts": "80"}
     if obj["kind"] == "Pod" and number % 6 == 0:
         metadata["annotations"] = {"config.linkerd.io/skip-outbound-ports": "8080"}
-    if obj["kind"] == "DestinationRule":
+    if obj["kind"] == "DestinationRule" and spec["host"].startswith("app-"):
         called = int(spec["host"].rpartition("-")[2])
         metadata["namespace"] = f"ns-{own // 2 % 4}"
         spec["host"] = (

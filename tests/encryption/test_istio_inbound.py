@@ -228,6 +228,15 @@ PRECEDENCE = [
         P.INDETERMINATE,
     ),
     (
+        "two control planes that call themselves the same and differ",
+        [
+            config_map("istio", ROOT, mesh="rootNamespace: root-a\n"),
+            config_map("istio", "istio-two", mesh="rootNamespace: root-b\n"),
+            peer_authentication("ns", "shop", STRICT),
+        ],
+        P.INDETERMINATE,
+    ),
+    (
         "MeshConfig that isn't YAML",
         [config_map("istio", ROOT, mesh="{{{"), peer_authentication("ns", "shop", STRICT)],
         P.INDETERMINATE,

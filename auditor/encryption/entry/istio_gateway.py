@@ -137,6 +137,8 @@ class IstioGateways:
         mode = _mode(tls.get("mode"))
         if mode in ("", *_PASSTHROUGH):
             codes = ["entry.passthrough"] if mode else ["entry.passthrough", "entry.istio.mode-unset"]
+            if mode == "AUTO_PASSTHROUGH":
+                codes.append("entry.istio.auto-passthrough")
             return _Served(
                 Plaintext.CLOSED,
                 EntryTls(TlsMode.PASSTHROUGH),

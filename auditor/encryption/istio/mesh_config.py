@@ -1,6 +1,6 @@
 """MeshConfig: ConfigMap `istio` or `istio-<revision>`, key `mesh` (defaults of pkg/config/mesh)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,7 +52,10 @@ class MeshConfigs:
         self._cluster = cluster
         found = (obj for obj in cluster.all(CONFIG_MAP) if _is_mesh_config(obj))
         self.all: tuple[MeshConfig, ...] = tuple(_read(obj) for obj in found) or (MeshConfig(),)
-        self._by_revision = {config.revision: config for config in self.all}
+        self._by_revision = {
+            revision: _common([config for config in self.all if config.revision == revision])
+            for revision in {config.revision for config in self.all}
+        }
 
     def of(self, endpoint: Endpoint) -> MeshConfig:
         """The config of the endpoint's revision; settings on which several candidates differ are None."""
@@ -67,19 +70,25 @@ class MeshConfigs:
     @property
     def common(self) -> MeshConfig:
         """What all revisions agree on."""
-        if len(self.all) == 1:
-            return self.all[0]
-        return MeshConfig(
-            root_namespace=_agreed(config.root_namespace for config in self.all),
-            auto_mtls=_agreed(config.auto_mtls for config in self.all),
-            outbound_any=_agreed(config.outbound_any for config in self.all),
-            interception_mode=_agreed(config.interception_mode for config in self.all),
-            minimum_tls=_agreed(config.minimum_tls for config in self.all),
-            service_export=_agreed(config.service_export for config in self.all) or ("*",),
-            route_export=_agreed(config.route_export for config in self.all) or ("*",),
-            rule_export=_agreed(config.rule_export for config in self.all) or ("*",),
-            source=self.all[0].source,
-        )
+        return _common(self.all)
+
+
+def _common(configs: Sequence[MeshConfig]) -> MeshConfig:
+    """What configs agree on; two control planes may call their revision by the same name."""
+    if len(configs) == 1:
+        return configs[0]
+    return MeshConfig(
+        root_namespace=_agreed(config.root_namespace for config in configs),
+        auto_mtls=_agreed(config.auto_mtls for config in configs),
+        outbound_any=_agreed(config.outbound_any for config in configs),
+        interception_mode=_agreed(config.interception_mode for config in configs),
+        minimum_tls=_agreed(config.minimum_tls for config in configs),
+        service_export=_agreed(config.service_export for config in configs) or ("*",),
+        route_export=_agreed(config.route_export for config in configs) or ("*",),
+        rule_export=_agreed(config.rule_export for config in configs) or ("*",),
+        source=configs[0].source,
+        revision=configs[0].revision,
+    )
 
 
 def _agreed(values: Iterable[V]) -> V | None:
