@@ -22,6 +22,10 @@ from auditor.network.universe import Peer, Universe
 
 _GOOGLE = tuple(parse_network(text) for text in ("130.211.0.0/22", "35.191.0.0/16"))
 """Google's front ends and health checks (cloud.google.com, firewall rules of load balancers)."""
+_NEVER_ROUTED = tuple(
+    parse_network(text) for text in ("127.0.0.0/8", "169.254.0.0/16", "::1/128", "fe80::/10")
+)
+"""Addresses that no load balancer has."""
 _BEST_FIRST = (
     Reach.ALLOWED,
     Reach.DECLARED_NOT_ENFORCED,
@@ -91,17 +95,26 @@ def _from_balancer(facts: Facts, entry: EntryPoint, endpoint: Endpoint, port: in
     sources: list[Peer] = [
         external
         for external in universe.externals
-        if (external.is_private or _overlap(external, front)) and not _belongs_inside(universe, external)
+        if (external.is_private or _overlap(external, front))
+        and not _overlap(external, _NEVER_ROUTED)
+        and not _belongs_inside(universe, external)
     ]
-    sources += universe.nodes
-    verdicts = (
-        {_at_port(flows, port, protocol) for flows in facts.network.flows_into(endpoint, sources)}
-        if sources
-        else set()
-    )
-    if len(verdicts) > 1:
+    sources += [node for node in universe.nodes if node.name not in endpoint.node_names]
+    if len(_verdicts(facts, sources, endpoint, port, protocol)) > 1:
         return _Reached(Reach.INDETERMINATE, (), _cause("indeterminate.entry-balancer-address", entry.object))
     return _reach(facts, sources, endpoint, port, protocol)
+
+
+def _verdicts(
+    facts: Facts, sources: Sequence[Peer], endpoint: Endpoint, port: int, protocol: str
+) -> set[Reach]:
+    """What the sources get, taken together; those that no flow names are denied."""
+    found: set[Reach] = set()
+    named: set[str] = set()
+    for flows in facts.network.flows_into(endpoint, sources) if sources else ():
+        found.add(_at_port(flows, port, protocol))
+        named.update(source.id for source in flows.sources)
+    return found | ({Reach.DENIED} if any(source.id not in named for source in sources) else set())
 
 
 def _at_layer_4(facts: Facts, exposure: Exposure) -> Iterator[EntryRow]:

@@ -14,12 +14,16 @@ PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 @dataclass(frozen=True, slots=True, order=True)
 class ContainerPort:
-    """A port that a container declares. `name` is `""` where it has none; `host_port` 0 means none."""
+    """A port that a container declares. `name` is `""` where it has none; `host_port` 0 means none.
+
+    `host_ip` is the node's address that a host port is bound to, `""` for all of them.
+    """
 
     port: int
     protocol: str
     name: str = ""
     host_port: int = 0
+    host_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,7 +244,13 @@ def container_ports(spec: JsonObject) -> tuple[ContainerPort, ...]:
     """Declared ports of all containers that keep running, sorted; entries the API server would refuse are dropped."""
     native = [c for c in mappings_at(spec, "initContainers") if c.get("restartPolicy") == "Always"]
     ports = {
-        ContainerPort(number, protocol, text_at(entry, "name") or "", _port(entry.get("hostPort")) or 0)
+        ContainerPort(
+            port=number,
+            protocol=protocol,
+            name=text_at(entry, "name") or "",
+            host_port=_port(entry.get("hostPort")) or 0,
+            host_ip=text_at(entry, "hostIP") or "",
+        )
         for container in mappings_at(spec, "containers") + native
         for entry in mappings_at(container, "ports")
         if (number := _port(entry.get("containerPort")))

@@ -1,6 +1,6 @@
 """Istio Gateway servers (encryption.md 1e; networking/v1alpha3 gateway.proto, pkg/config/gateway)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -103,6 +103,7 @@ class IstioGateways:
     ) -> Iterator[EntryPoint]:
         bound = self._bound.get((gateway.namespace, gateway.name), _NOTHING_BOUND)
         hosts = [_host(entry) for entry in list_at(server, "hosts") if isinstance(entry, str)]
+        spaces = _spaces(gateway, list_at(server, "hosts"))
         for host in dict.fromkeys(hosts or ["*"]):
             yield EntryPoint(
                 object=str(gateway.id),
@@ -120,7 +121,7 @@ class IstioGateways:
                 causes=served.causes,
                 notices=notices,
                 evidence=(gateway.evidence_id, *served.evidence),
-                destinations=self._destinations(bound, host),
+                destinations=self._destinations(bound, host, spaces.get(host)),
             )
 
     def _serve(self, gateway: KubeObject, server: JsonObject) -> _Served:
@@ -204,20 +205,47 @@ class IstioGateways:
                 found.setdefault(place, _Bound()).add(obj)
         return found
 
-    def _destinations(self, bound: "_Bound", host: str) -> tuple[Backend, ...]:
-        return tuple(
-            dict.fromkeys(b for obj in bound.serving(host.lower()) for b in self._route_backends(obj))
-        )
+    def _destinations(self, bound: "_Bound", host: str, spaces: frozenset[str] | None) -> tuple[Backend, ...]:
+        """The pods that VirtualServices of the namespaces which the server's host names (None: any) lead to."""
+        found = (obj for obj in bound.serving(host.lower()) if spaces is None or obj.namespace in spaces)
+        return tuple(dict.fromkeys(b for obj in found for b in self._route_backends(obj)))
 
-    def _route_backends(self, obj: KubeObject) -> Iterator[Backend]:
+    def _route_backends(self, obj: KubeObject, *, delegated: bool = False) -> Iterator[Backend]:
+        """Routes and mirrors; a delegate is followed once, as Istio does (virtual_service.proto, Delegate)."""
         for kind in ("http", "tls", "tcp"):
             for rule in mappings_at(obj.spec, kind):
-                for route in mappings_at(rule, "route"):
-                    host = text_at(route, "destination", "host") or ""
+                for destination in _destinations_of(rule):
+                    host = text_at(destination, "host") or ""
                     name, _, rest = host.partition(".")
                     namespace = rest.partition(".")[0] or obj.namespace
-                    port = mapping_at(route, "destination", "port").get("number")
+                    port = mapping_at(destination, "port").get("number")
                     yield from self._sources.backends(namespace, name, port)
+                named = mapping_at(rule, "delegate")
+                space = text_at(named, "namespace") or obj.namespace
+                target = self._sources.cluster.get(VIRTUAL_SERVICE, space, text_at(named, "name") or "")
+                if target is not None and not delegated:
+                    yield from self._route_backends(target, delegated=True)
+
+
+def _destinations_of(rule: JsonObject) -> Iterator[JsonObject]:
+    for route in mappings_at(rule, "route"):
+        yield mapping_at(route, "destination")
+    if isinstance(rule.get("mirror"), Mapping):
+        yield mapping_at(rule, "mirror")
+    for mirror in mappings_at(rule, "mirrors"):
+        yield mapping_at(mirror, "destination")
+
+
+def _spaces(gateway: KubeObject, hosts: Sequence[object]) -> dict[str, frozenset[str] | None]:
+    """The namespaces whose VirtualServices a server's host takes, `ns/host` or `./host`; None for all (gateway.proto)."""
+    found: dict[str, set[str] | None] = {}
+    for entry in hosts:
+        if isinstance(entry, str):
+            space, separator, _ = entry.partition("/")
+            own = gateway.namespace if space == "." else space
+            taken = found.setdefault(_host(entry), set())
+            found[_host(entry)] = None if taken is None or not separator or own == "*" else {*taken, own}
+    return {host: None if spaces is None else frozenset(spaces) for host, spaces in found.items()}
 
 
 def _plain(redirect: bool, http: bool) -> _Served:

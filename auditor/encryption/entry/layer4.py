@@ -132,6 +132,8 @@ def endpoint_exposures(endpoints: Sequence[Endpoint]) -> Iterator[Exposure]:
     for endpoint in endpoints:
         for port in endpoint.ports:
             way = Way.HOST_NETWORK if endpoint.host_network else Way.HOST_PORT if port.host_port else None
+            if way is Way.HOST_PORT and _is_loopback(port.host_ip):
+                continue
             if way is not None:
                 number = port.port if endpoint.host_network else port.host_port
                 yield Exposure(
@@ -142,7 +144,7 @@ def endpoint_exposures(endpoints: Sequence[Endpoint]) -> Iterator[Exposure]:
                     protocol=port.protocol,
                     internal=Tri.UNKNOWN,
                     source_ranges=(),
-                    addresses=(),
+                    addresses=(port.host_ip,) if way is Way.HOST_PORT and port.host_ip else (),
                     controller=controller_of(endpoint),
                     targets=(Target(endpoint, port.port),),
                     evidence=endpoint.evidence,
@@ -291,6 +293,14 @@ def _address(entry: JsonObject) -> IPAddress | None:
         return ipaddress.ip_address(text_at(entry, "ip") or "")
     except ValueError:
         return None
+
+
+def _is_loopback(text: str) -> bool:
+    """Whether a host port is bound to an address that only its own node reaches."""
+    try:
+        return ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False
 
 
 def _addresses(service: KubeObject) -> tuple[str, ...]:
