@@ -1,4 +1,4 @@
-"""Running the image's root filesystem as a kubelet would, without a container engine."""
+"""Running a CronJob's container from the image's root filesystem as a kubelet would, without a container engine."""
 
 import os
 import shlex
@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.deploy.chart import Object, one
+from tests.live.cluster import Cluster
+
 _ENVIRONMENT = {"PATH": "/opt/auditor/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+USER = 65532
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,53 @@ class Ended:
     code: int
     output: str
     peak: int
+
+
+def run_daily(
+    root: Path,
+    cluster: Cluster,
+    objects: list[Object],
+    folder: Path,
+    secrets: Mapping[str, str] | None = None,
+) -> Ended:
+    """The daily CronJob of rendered objects on a cluster. Evidence is left in `folder`/evidence.
+
+    `secrets`: contents by their path below /etc/auditor.
+    """
+    pod = one(objects, "CronJob", "auditor-daily")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    configuration = one(objects, "ConfigMap", "auditor")["data"]["daily.yaml"]
+    account = {
+        "token": cluster.service_account_token("auditor", "auditor"),
+        "ca.crt": cluster.authority.certificate.read_text(),
+        "namespace": "auditor",
+    }
+    evidence = folder / "evidence"
+    evidence.mkdir()
+    os.chown(evidence, USER, USER)
+    given = {entry["name"]: entry["value"] for entry in container.get("env", ())}
+    return run_pod(
+        root,
+        [*container["command"], *container["args"]],
+        read_only={
+            "/etc/auditor": _files(folder / "config", {"daily.yaml": configuration, **(secrets or {})}),
+            "/run/secrets/kubernetes.io/serviceaccount": _files(folder / "account", account),
+        },
+        writable={"/var/lib/auditor": evidence},
+        environment={
+            **given,
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(cluster.port),
+        },
+        log=folder / "log",
+    )
+
+
+def _files(folder: Path, contents: Mapping[str, str]) -> Path:
+    for name, text in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
 
 
 def run_pod(
@@ -47,7 +98,7 @@ def run_pod(
         mount -t tmpfs -o mode=1777 tmpfs {at}/tmp
         mount -t proc proc {at}/proc
         mount -o remount,ro,bind {at}
-        exec setpriv --no-new-privs chroot --userspec=65532:65532 --groups= {at} \
+        exec setpriv --no-new-privs chroot --userspec={USER}:{USER} --groups= {at} \
             /usr/bin/env -i {given} {shlex.join(command)}
     """
     with log.open("wb") as output:

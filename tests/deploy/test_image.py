@@ -17,55 +17,23 @@ import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from tests.deploy.chart import ROOT, SMALLEST, Object, one, render
-from tests.deploy.pod_like import Ended, run_pod
+from tests.deploy.built_image import BUILD, NEEDED, TAG, Image, built_image
+from tests.deploy.chart import ROOT, SMALLEST, laid_over, render
+from tests.deploy.pod_like import Ended, run_daily
 from tests.live.cluster import Cluster
-from tests.live.programs import cache_folder
-
-BUILD = ROOT / "deploy" / "image" / "build.sh"
-TAG = "localhost/auditor:tests"
-_MOST_STORED = 8_000_000_000
-_NEEDED = ("buildah", "mmdebstrap", "unshare", "setpriv")
+from tests.store.conftest import KEY, SECRET, Gateway
 
 pytestmark = pytest.mark.xdist_group("image")
-
-
-class Image:
-    """The built image: what `build.sh` printed and wrote, and its root filesystem."""
-
-    def __init__(self, printed: str, out: Path, store: list[str], root: Path) -> None:
-        self.printed, self.out, self.store, self.root = printed, out, store, root
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     """Skipped where it can't be built; in CI that is a failure."""
-    missing = [name for name in _NEEDED if shutil.which(name) is None]
+    missing = [name for name in NEEDED if shutil.which(name) is None]
     if (missing or os.getuid() != 0 or sys.platform != "linux") and os.environ.get("CI") != "true":
         pytest.skip(f"the image is built by root on Linux; missing here: {', '.join(missing) or 'root'}")
-    kept = cache_folder().parent / "image"
-    out, store = tmp_path_factory.mktemp("image"), kept / "store"
-    kept.mkdir(parents=True, exist_ok=True)
-    if _size(store) > _MOST_STORED:
-        shutil.rmtree(store)
-    settings = {"STORE": str(store), "CACHE": str(kept), "OUT": str(out), "TAG": TAG}
-    done = subprocess.run(
-        ["sh", str(BUILD)], check=False, capture_output=True, text=True, env={**os.environ, **settings}
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    flags = ["--root", str(store), "--runroot", f"{store}.run", "--storage-driver", "overlay"]
-    container = subprocess.check_output(["buildah", *flags, "from", TAG], text=True).strip()
-    try:
-        root = subprocess.check_output(["buildah", *flags, "mount", container], text=True).strip()
-        yield Image(done.stdout, out, flags, Path(root))
-    finally:
-        subprocess.run(["buildah", *flags, "rm", container], check=True, capture_output=True)
-
-
-def _size(folder: Path) -> int:
-    if not folder.exists():
-        return 0
-    return int(subprocess.check_output(["du", "-xsb", str(folder)], text=True).split()[0])
+    with built_image(tmp_path_factory.mktemp("image")) as built:
+        yield built
 
 
 def test_it_runs_without_rights_root_or_home(image: Image) -> None:
@@ -169,47 +137,46 @@ def test_the_base_of_the_containerfile_is_a_digest() -> None:
 
 @pytest.fixture(scope="module")
 def cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """etcd and an API server."""
+    """etcd and an API server, with the ServiceAccount and the roles of the chart."""
     with Cluster(programs, tmp_path_factory.mktemp("cluster")) as started:
+        started.kubectl("create", "namespace", "auditor")
+        objects = render(programs, tmp_path_factory.mktemp("values"), SMALLEST)
+        access = [o for o in objects if o["kind"] in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")]
+        started.kubectl("apply", "-f", "-", given=yaml.safe_dump_all(access))
         yield started
+
+
+def _check(run: Path, ended: Ended) -> None:
+    record = json.loads((run / "run.json").read_text())
+    assert (record["complete"], record["exit_code"]) == (True, 0), record["incomplete_kinds"]
+    assert {"evidence.zip", "report.html", "report.pdf", "results.json"} <= {p.name for p in run.iterdir()}
+    assert ended.peak < 512 * 1024**2
 
 
 def test_the_cronjobs_command_audits_a_cluster(
     image: Image, programs: Path, cluster: Cluster, tmp_path: Path
 ) -> None:
     """The command line and configuration of the chart, as its ServiceAccount, on a real API server."""
-    cluster.kubectl("create", "namespace", "auditor")
-    objects = render(programs, tmp_path, SMALLEST)
-    access = [o for o in objects if o["kind"] in ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")]
-    cluster.kubectl("apply", "-f", "-", given=yaml.safe_dump_all(access))
-    evidence = tmp_path / "evidence"
-    evidence.mkdir()
-    os.chown(evidence, 65532, 65532)
-    ended = _run_daily(image, cluster, objects, evidence, tmp_path)
+    ended = run_daily(image.root, cluster, render(programs, tmp_path, SMALLEST), tmp_path)
     assert ended.code == 0, ended.output
-    (run,) = evidence.iterdir()
-    record = json.loads((run / "run.json").read_text())
-    assert (record["complete"], record["exit_code"]) == (True, 0), record["incomplete_kinds"]
-    assert {"evidence.zip", "report.html", "report.pdf", "results.json"} <= {p.name for p in run.iterdir()}
-    assert ended.peak < 512 * 1024**2
-    print(f"peak of the run: {ended.peak / 1e6:.0f} MB")
+    (run,) = (tmp_path / "evidence").iterdir()
+    _check(run, ended)
 
 
-def _run_daily(image: Image, cluster: Cluster, objects: list[Object], evidence: Path, folder: Path) -> Ended:
-    account, config = folder / "account", folder / "config"
-    account.mkdir()
-    config.mkdir()
-    (account / "token").write_text(cluster.service_account_token("auditor", "auditor"))
-    (account / "ca.crt").write_bytes(cluster.authority.certificate.read_bytes())
-    (account / "namespace").write_text("auditor")
-    (config / "daily.yaml").write_text(one(objects, "ConfigMap", "auditor")["data"]["daily.yaml"])
-    pod = one(objects, "CronJob", "auditor-daily")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    return run_pod(
-        image.root,
-        [*container["command"], *container["args"]],
-        read_only={"/etc/auditor": config, "/run/secrets/kubernetes.io/serviceaccount": account},
-        writable={"/var/lib/auditor": evidence},
-        environment={"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(cluster.port)},
-        log=folder / "log",
-    )
+def test_the_cronjobs_command_fills_a_bucket(
+    image: Image, programs: Path, cluster: Cluster, gateway: Gateway, tmp_path: Path
+) -> None:
+    """A real S3 gateway; the credentials are a file of the Secret that the chart mounts."""
+    (gateway.root / "evidence").mkdir()
+    bucket = {"url": "s3://evidence/one", "endpointUrl": gateway.url, "region": "us-east-1"}
+    change = {
+        "storage": {"bucket": {**bucket, "credentialsSecret": "s3"}},
+        "bucket": {"cidrs": ["203.0.113.7/32"]},
+    }
+    objects = render(programs, tmp_path, laid_over(SMALLEST, change))
+    secret = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
+    ended = run_daily(image.root, cluster, objects, tmp_path, {"credentials/bucket/credentials": secret})
+    assert ended.code == 0, ended.output
+    assert SECRET not in ended.output
+    (run,) = (p for p in (gateway.root / "evidence" / "one").iterdir() if p.is_dir())
+    _check(run, ended)
