@@ -50,12 +50,12 @@ def _measure(folder: Path, programs: Path) -> None:
         for formats in (["json"], ["html", "json"], ["html", "json", "pdf"]):
             at = folder / "-".join(formats)
             at.mkdir()
-            objects = render(programs, at, laid_over(SMALLEST, {"formats": formats}))
+            objects = render(programs, at, laid_over(SMALLEST, {"daily": {"formats": formats}}))
             began = time.monotonic()
             ended = run_daily(image.root, cluster, objects, at)
             seconds = time.monotonic() - began
             label = f"{PODS} pods, {PODS // 5} policies to {', '.join(formats)}"
-            print(f"{label:<58} {seconds:6.1f} s, {ended.peak / 2**20:5.0f} MiB, exit code {ended.code}")
+            print(f"{label:<58} {seconds:6.1f} s, {ended.seconds:5.1f} s CPU, {ended.peak / 2**20:5.0f} MiB, exit code {ended.code}")
 
 
 def _fill(cluster: Cluster, programs: Path, folder: Path) -> None:

@@ -16,11 +16,12 @@ USER = 65532
 
 @dataclass(frozen=True)
 class Ended:
-    """`peak` is the largest resident size of any of its processes, in bytes."""
+    """`peak` is the largest resident size of any of its processes, in bytes; `seconds` are of the CPU."""
 
     code: int
     output: str
     peak: int
+    seconds: float
 
 
 def run_daily(
@@ -107,4 +108,4 @@ def run_pod(
         )
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, log.read_text(errors="replace"), used.ru_maxrss * 1024)
+    return Ended(process.returncode, log.read_text(errors="replace"), used.ru_maxrss * 1024, used.ru_utime + used.ru_stime)

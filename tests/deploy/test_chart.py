@@ -123,7 +123,7 @@ def test_it_refuses_what_cannot_work(programs: Path, tmp_path: Path, change: Obj
         {"collect": {"namespaces": ["kube-system\n"]}},
         {"collect": {"frameworks": []}},
         {"collect": {"frameworks": ["soc2"]}},
-        {"formats": ["html"]},
+        {"daily": {"formats": ["html"]}},
         {"storage": {"bucket": {"url": "s3://key:secret@evidence"}}},
         {"notifications": {"slack": {"url": "https://hooks.example/secret"}}},
         {"notifications": {"smtp": {"password": "secret"}}},

@@ -200,11 +200,29 @@ def test_a_job_from_the_cronjob_runs_at_once(installed: Cluster) -> None:
     assert pod["spec"]["serviceAccountName"] == "auditor"
 
 
-def test_the_audit_of_its_own_cluster_finds_nothing_against_it(installed: Cluster, tmp_path: Path) -> None:
+_SCOPES: dict[str, Object | None] = {
+    "everything": None,
+    "its own namespace": {
+        "format_version": 1,
+        "namespaces": [
+            {"name": "auditor", "holds": ["cardholder-data", "phi", "personal-data"]},
+            {"glob": "*", "class": "out-of-scope", "reason": "Not looked at."},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("scope", _SCOPES)
+def test_the_audit_of_its_own_cluster_finds_nothing_against_it(
+    installed: Cluster, tmp_path: Path, scope: str
+) -> None:
     token = installed.service_account_token("auditor", "auditor")
     config = installed.write_kubeconfig("auditor", {"token": token})
     out = tmp_path / "report"
     command = [sys.executable, "-m", "auditor", "audit", "--kubeconfig", str(config), "--out", str(out)]
+    if _SCOPES[scope] is not None:
+        (tmp_path / "scope.yaml").write_text(json.dumps(_SCOPES[scope]))
+        command += ["--scope", str(tmp_path / "scope.yaml")]
     done = subprocess.run([*command, "--format", "json"], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     result = json.loads((out / "results.json").read_text())

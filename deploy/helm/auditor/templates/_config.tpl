@@ -28,7 +28,7 @@
 {{- if $v.metrics.textFile }}{{ $_ := set $metrics "text_file" (printf "/var/lib/auditor/metrics/%s.prom" .name) }}{{ end -}}
 {{- if $v.metrics.pushgateway.enabled }}{{ $_ := set $metrics "pushgateway" (mergeOverwrite (dict "url" (required "metrics.pushgateway.url: give the Pushgateway's address" $v.metrics.pushgateway.url) "job" $v.metrics.pushgateway.job) $ca) }}{{ end -}}
 {{- $publish := dict "open_reports" (dict "enabled" $v.openReports.enabled) "metrics" $metrics -}}
-{{- $config := dict "format_version" 1 "name" .name "collect" $collect "store" $store "formats" $v.formats "publish" $publish "notify" $notify "fail_on" $v.failOn -}}
+{{- $config := dict "format_version" 1 "name" .name "collect" $collect "store" $store "formats" .run.formats "publish" $publish "notify" $notify "fail_on" $v.failOn -}}
 {{- if or $v.scope $v.existingScopeConfigMap }}{{ $_ := set $config "scope" "scope/scope.yaml" }}{{ end -}}
 {{- with $v.title }}{{ $_ := set $config "title" . }}{{ end -}}
 {{- with $v.organisation }}{{ $_ := set $config "organisation" . }}{{ end -}}
