@@ -2,6 +2,12 @@
 
 import runpy
 
-for name in ("benchmarks.main_job", "benchmarks.connectivity", "benchmarks.encryption", "benchmarks.flows", "benchmarks.cronjob"):
+for name in (
+    "benchmarks.main_job",
+    "benchmarks.connectivity",
+    "benchmarks.encryption",
+    "benchmarks.flows",
+    "benchmarks.cronjob",
+):
     print(f"\n== {name}")
     runpy.run_module(name, run_name="__main__")

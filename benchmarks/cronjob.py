@@ -55,7 +55,8 @@ def _measure(folder: Path, programs: Path) -> None:
             ended = run_daily(image.root, cluster, objects, at)
             seconds = time.monotonic() - began
             label = f"{PODS} pods, {PODS // 5} policies to {', '.join(formats)}"
-            print(f"{label:<58} {seconds:6.1f} s, {ended.seconds:5.1f} s CPU, {ended.peak / 2**20:5.0f} MiB, exit code {ended.code}")
+            used = f"{seconds:6.1f} s, {ended.seconds:5.1f} s CPU, {ended.peak / 2**20:5.0f} MiB"
+            print(f"{label:<58} {used}, exit code {ended.code}")
 
 
 def _fill(cluster: Cluster, programs: Path, folder: Path) -> None:

@@ -108,4 +108,9 @@ def run_pod(
         )
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, log.read_text(errors="replace"), used.ru_maxrss * 1024, used.ru_utime + used.ru_stime)
+    return Ended(
+        process.returncode,
+        log.read_text(errors="replace"),
+        used.ru_maxrss * 1024,
+        used.ru_utime + used.ru_stime,
+    )

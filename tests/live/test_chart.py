@@ -227,9 +227,10 @@ def test_the_audit_of_its_own_cluster_finds_nothing_against_it(
     assert done.returncode == 0, done.stderr
     result = json.loads((out / "results.json").read_text())
     own = [f for f in result["findings"] if _about(f, "auditor")]
-    assert {f["outcome"] for f in own} <= {"PASS", "NOT_APPLICABLE", "MANUAL"}, [
-        f for f in own if f["outcome"] not in ("PASS", "NOT_APPLICABLE", "MANUAL")
-    ]
+    assert [f for f in own if f["outcome"] in ("FAIL", "ERROR")] == []
+    # A node may always connect to its own pods, and of a CronJob between its runs nobody knows the node.
+    untold = [f["message"] for f in own if f["outcome"] == "NOT_EVALUATED"]
+    assert [text for text in untold if "kube-system/DaemonSet/calico-node" not in text] == []
     judged = {f["subject"] for f in own if f["outcome"] == "PASS"}
     assert {"auditor/CronJob/auditor-daily", "auditor/CronJob/auditor-quarterly"} <= judged
 
