@@ -93,6 +93,7 @@ EXCLUSION_REASONS: dict[str, str] = {
     "connected-to": "the scope file names it as connected-to, not as holding scoped data",
     "security-impacting": "the scope file names it as security-impacting, not as holding scoped data",
     "serves-nothing-scoped": "it serves no host that leads into scope, and no mesh that scoped workloads are in",
+    "inert": "it has no effect (staged, or about nodes only); judged by the control on policies that select nothing",
     "selects-nothing": "it selects no pod; judged by the control on policies that select nothing",
     "ends-no-tls": "it ends no TLS: it takes plaintext, redirects or serves nothing; judged by the controls on entry points",
     "serves-nothing": "it serves nothing, or only redirects",

@@ -80,6 +80,10 @@ class Judge:
         self._known[place] = found
         return found
 
+    def of_steps(self, steps: Sequence[Step], member: int, basis: Basis) -> Verdicts:
+        """The verdicts of some of a subject's steps, not remembered: what if a rule weren't there."""
+        return self._declared(steps, member) if basis is Basis.DECLARED else self._enforced(steps, member)
+
     def _declared(self, steps: Sequence[Step], subject: int) -> Verdicts:
         return _verdicts(evaluate(self.datapath, steps, subject, self.every))
 

@@ -181,11 +181,12 @@ class _Compiler:
             return Match(self._universe.everything), None
         found, unsure = NO_MATCH, None
         for index, entry in enumerate(entries):
-            match, why = self._peer(entry, f"{where}[{index}]")
+            match, why = self.peer(entry, f"{where}[{index}]")
             found, unsure = found | match, unsure or (why if match.may else None)
         return found, unsure
 
-    def _peer(self, raw: Any, where: str) -> tuple[Match, Cause]:
+    def peer(self, raw: Any, where: str) -> tuple[Match, Cause]:
+        """Whom an entry of `from` or `to` stands for, and why the evidence can't tell of some. Raises FieldProblem."""
         peer = mapping_field(raw, where)
         block, pods, namespaces = (peer.get(k) for k in ("ipBlock", "podSelector", "namespaceSelector"))
         if block is not None and pods is None and namespaces is None:
@@ -248,6 +249,18 @@ class _Compiler:
         )
         ref = RuleRef(str(self._policy.id), raw.path, self._policy.evidence_id)
         return Rule(Action.ALLOW, terms, ref)
+
+
+def peer_matches(
+    policy: KubeObject, universe: Universe, reading: BlockReading, direction: Direction
+) -> Iterator[tuple[str, list[Match]]]:
+    """For each rule of a valid policy the path of its peers, as `ingress[0].from`, and the match of each."""
+    compiler = _Compiler(policy, universe, reading)
+    field, peers_field = _RULES[direction]
+    for index, rule in enumerate(list_field(policy.spec, field, "spec")):
+        path = f"{field}[{index}].{peers_field}"
+        entries = list_field(mapping_field(rule, path), peers_field, path)
+        yield path, [compiler.peer(entry, path)[0] for entry in entries]
 
 
 def parse_ports(entries: Sequence[Any], where: str) -> list[PortChoice]:

@@ -1,26 +1,29 @@
-"""The rules of NetworkPolicies in scope are needed, and let through no more than they seem to be for."""
+"""The rules of network policies in scope are needed, and let through no more than they seem to be for."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
+from auditor.checks.reads import CLUSTER_POLICIES
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.finding import Exclusion, Read, Reason, Subject
 from auditor.model.kinds import NAMESPACE, NETWORK_POLICY, POD, SERVICE, WORKLOAD_KINDS
 from auditor.model.outcome import Outcome
 from auditor.model.verdict import Reach
-from auditor.network.network_policy import LAYER
 from auditor.network.reach import PolicyFacts
 from auditor.network.representation import Direction
-from auditor.network.rule_quality import Flaw, RuleFlaw, rule_flaws
+from auditor.network.rule_flaw import Flaw, RuleFlaw
+from auditor.network.rule_quality import rule_flaws
+from auditor.network.support import NETWORK_LAYERS
 
 _MAX_NAMES = 50
 REASONS = (
     Reason(
         "rules-needed",
         Outcome.PASS,
-        "No rule of {subject} is covered by others, and none lets through more than it seems to.",
+        "No rule of {subject} is without effect, and none lets through more than it seems to.",
     ),
     Reason(
         str(Flaw.BLOCK_COVERS_PODS),
@@ -32,29 +35,58 @@ REASONS = (
     Reason(
         str(Flaw.EVERY_NAMESPACE),
         Outcome.FAIL,
-        "{rules} of {subject} has an empty namespaceSelector, which stands for every pod of every namespace: {names}.",
+        "{rules} of {subject} selects every pod of every namespace: {names}.",
         final=True,
-        remedy="Select the namespaces in {rules} by a label, and add a podSelector to the same entry.",
+        remedy="Select the namespaces in {rules} by a label, and in them the pods that are meant.",
     ),
     Reason(
         str(Flaw.EVERY_POD),
         Outcome.FAIL,
-        "{rules} of {subject} has an empty podSelector, which stands for every pod of the namespace and not for those "
+        "{rules} of {subject} has an empty selector, which stands for every pod of the namespace and not for those "
         "that the policy selects: {names}.",
         final=True,
         remedy="Name in {rules} the labels of the pods that connect, or those of the policy's own pods.",
     ),
     Reason(
+        str(Flaw.NEGATION),
+        Outcome.FAIL,
+        "{rules} of {subject} says only whom it doesn't let through, and so lets all others, addresses outside the "
+        "cluster included: {names}.",
+        final=True,
+        remedy="Say in {rules} who is meant, by a selector or by address blocks; keep the negation as an exception to it.",
+    ),
+    Reason(
+        str(Flaw.NO_PEERS),
+        Outcome.FAIL,
+        "{rules} of {subject} names ports and no peers, which opens them to everyone, inside and outside the cluster.",
+        final=True,
+        remedy="Name the peers in {rules}; where everyone is meant, say so by the entity all or world.",
+    ),
+    Reason(
         str(Flaw.DNS_CUT),
         Outcome.FAIL,
-        "{rules} of {subject} opens destinations that are known by name, and no policy lets {names} reach the "
-        "cluster's DNS on 53/UDP.",
+        "{rules} of {subject} opens destinations that are known by name, or denies the way to them, and the policies "
+        "keep {names} from the cluster's DNS on 53/UDP.",
         remedy="Allow egress to the cluster's DNS pods on 53/UDP and 53/TCP for these pods.",
+    ),
+    Reason(
+        str(Flaw.SHADOWED),
+        Outcome.FAIL,
+        "{rules} of {subject} never decides anything: {names} come first and match all that it matches.",
+        remedy="Put {rules} before {names} if it should count (tier, order or priority, or a deny that is narrower); "
+        "otherwise remove it.",
     ),
     Reason(
         str(Flaw.REDUNDANT),
         Outcome.FAIL,
-        "Taking {rules} away from {subject} would change nothing: {names} let the same through.",
+        "Taking {rules} away from {subject} would change nothing: {names} do the same.",
+        remedy="Remove {rules} and leave the directions of its policy as they are (policyTypes, types); or, if {names} is "
+        "wider than it should be, narrow that one and keep this.",
+    ),
+    Reason(
+        str(Flaw.REDUNDANT_PEER),
+        Outcome.FAIL,
+        "{rules} of {subject} adds nobody: {names} of the same rule already stand for all of its pods and addresses.",
         remedy="Remove {rules}; or, if {names} is wider than it should be, narrow that one and keep this.",
     ),
     Reason(
@@ -66,7 +98,7 @@ REASONS = (
     Reason(
         str(Flaw.TOO_MANY),
         Outcome.NOT_EVALUATED,
-        "The namespace of {subject} has too many rules to tell which are redundant.",
+        "There are too many rules beside those of {subject} to tell which are redundant.",
     ),
     Reason(
         "indeterminate.invalid-policy",
@@ -81,30 +113,31 @@ REASONS = (
     "rules-needed",
     reads=(
         Read(NETWORK_POLICY, could_pass=True, could_fail=True, subjects=True, in_namespace=True),
+        *(replace(read, subjects=True) for read in CLUSTER_POLICIES),
         *(Read(key, could_pass=True, could_fail=True) for key in (POD, *WORKLOAD_KINDS, NAMESPACE)),
         Read(SERVICE, could_fail=True),
     ),
     reasons=REASONS,
 )
 def rules_needed(context: Context, _: NoParameters) -> Iterator[Yielded]:
-    """Passes when every rule of a NetworkPolicy in a scoped namespace adds something, and none is of a kind that misleads.
+    """Passes when every rule of a policy for scoped namespaces changes something, and none is of a kind that misleads.
 
-    Fails for a rule that others cover entirely, one that matches no pod, an address block that also holds pods of other
-    namespaces, an empty selector that stands for more than the policy's own pods, and egress opened without DNS. Judged
-    over the pods in the evidence. Does not say that a rule which passes is justified.
+    Fails for a rule that others cover or come before entirely, one that matches no pod, an address block that also holds
+    pods of other namespaces, a selector or a negation that stands for more than it seems to, ports opened to everyone, and
+    egress opened without DNS. Judged over the pods in the evidence; policies of meshes are not in the population. Does not
+    say that a rule which passes is justified.
     """
-    facts = context.facts
     flaws = rule_flaws(
-        context.cluster,
-        context.network.universe,
-        facts.services,
-        lambda a, b, port: _reaches(context, a, b, port),
+        context.network,
+        context.facts.services,
+        lambda source, server, port, layer: _reaches(context, source, server, port, layer),
     )
     problems = {p.object: f"{p.field}: {p.expected}" for p in reversed(context.network.policy_problems)}
     for fact in context.network.policies:
-        if fact.layer != LAYER:
+        if fact.layer not in NETWORK_LAYERS:
             continue
-        subject = Subject(fact.object, fact.object.partition("/")[0])
+        namespace = fact.object.partition("/")[0]
+        subject = Subject(fact.object, namespace)
         yield context.of_namespace(subject) or _judged(subject, fact, flaws, problems)
 
 
@@ -114,6 +147,8 @@ def _judged(
     flaws: Mapping[str, tuple[RuleFlaw, ...]],
     problems: Mapping[str, str],
 ) -> Yielded:
+    if fact.inert:
+        return Exclusion(subject.id, "inert")
     if fact.object not in flaws:
         parameters = {"problem": problems.get(fact.object, "")}
         return Judgement("indeterminate.invalid-policy", subject, parameters, (fact.evidence_id,))
@@ -141,13 +176,13 @@ def _parameters(found: tuple[RuleFlaw, ...]) -> dict[str, Any]:
     }
 
 
-def _reaches(context: Context, source: Endpoint, server: Endpoint, port: int) -> bool:
-    """Whether NetworkPolicies let an endpoint send to the DNS server; what denies it on the server's side isn't its own."""
+def _reaches(context: Context, source: Endpoint, server: Endpoint, port: int, layer: str) -> bool:
+    """Whether a layer lets an endpoint send to the DNS server; what denies it on the server's side isn't its own."""
     decision = context.network.allows(source, server, port, "UDP")
     if decision.declared is not Reach.DENIED:
         return True
     return not any(
-        step.layer == LAYER and step.direction is Direction.EGRESS and step.verdict in _DENIED
+        step.layer == layer and step.direction is Direction.EGRESS and step.verdict in _DENIED
         for step in decision.chain
     )
 
