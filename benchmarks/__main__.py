@@ -8,6 +8,7 @@ for name in (
     "benchmarks.encryption",
     "benchmarks.flows",
     "benchmarks.cronjob",
+    "benchmarks.live",
 ):
     print(f"\n== {name}")
     runpy.run_module(name, run_name="__main__")

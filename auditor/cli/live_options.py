@@ -117,7 +117,7 @@ def collect_telling(target: "LiveTarget", kinds: "Iterable[KindKey]", quiet: boo
 
     with _pages(quiet) as on_page:
         found = collect_cluster(target, kinds, on_page)
-    _tell(target, found.snapshot, len(found.snapshot.objects), found.notes, quiet)
+    _tell(target, found.snapshot, len(found.snapshot.objects), found, quiet)
     return found
 
 
@@ -129,16 +129,21 @@ def collect_bundle_telling(
 
     with _pages(quiet) as on_page:
         found = collect_bundle(target, kinds, out, scope_text, on_page)
-    _tell(target, found.outline, found.items, found.notes, quiet)
+    _tell(target, found.outline, found.items, found, quiet)
     return found
 
 
 def _tell(
-    target: "LiveTarget", snapshot: "Snapshot", count: int, notes: "Sequence[str]", quiet: bool
+    target: "LiveTarget",
+    snapshot: "Snapshot",
+    count: int,
+    found: "LiveCollection | CollectionRecord",
+    quiet: bool,
 ) -> None:
-    for note in notes:
+    for note in found.notes:
         remark(quiet, note)
-    remark(quiet, f"{count} objects collected from {snapshot.cluster.name or 'the cluster'}")
+    cluster = snapshot.cluster.name or "the cluster"
+    remark(quiet, f"{count} objects collected from {cluster} in {found.sent} requests")
     if target.namespaces is not None:
         places = ", ".join(target.namespaces)
         remark(quiet, f"only of --namespace {places}: what objects elsewhere could change is NOT_EVALUATED")
