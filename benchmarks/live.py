@@ -128,8 +128,6 @@ def compare_collection(programs: Path, pods: int) -> None:
         print(f"{'ratio':<58} {times:6.2f} (aim 1.2)          {memory:7.2f} (aim 0.5)")
         requests = re.search(r"in (\d+) requests", collected.said)
         print(f"{'requests made':<58} {requests[1] if requests else '?':>6}")
-        audit = [sys.executable, "-m", "auditor", "audit", *access, "--format", "json", "--out", folder]
-        show(f"audit of the live cluster, {pods} pods, to JSON", cost_of(audit))
 
 
 def measure_whole_run(programs: Path, pods: int) -> None:
