@@ -1,7 +1,7 @@
 """SOURCE to Snapshot: files, folders and standard input, with what may be said of their completeness."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import BinaryIO
@@ -283,11 +283,28 @@ def _gaps(collected: _Collected) -> Mapping[KindKey, Gap]:
             continue  # the file that can't be read may hold objects of that kind
         causes.setdefault(gap.key, []).append(gap.cause)
         states.setdefault(gap.key, gap.state)
+    for key, cause in _unknown_versions(collected.objects):
+        causes.setdefault(key, []).append(cause)
+        states.setdefault(key, Completeness.PARTIAL)
     for file, problem in collected.problems:
         key = ANY_KIND if problem.key is None else problem.key
         causes.setdefault(key, []).append(problem.at(file.relative))
         states[key] = Completeness.PARTIAL
     return {key: Gap(key, states[key], _joined(told)) for key, told in sorted(causes.items())}
+
+
+_VERSIONED = ("security.istio.io", "networking.istio.io", "policy.linkerd.io", "gateway.networking.k8s.io")
+"""Groups whose versions are known one by one; a field of another version may mean something else."""
+
+
+def _unknown_versions(objects: Iterable[KubeObject]) -> Iterator[tuple[KindKey, str]]:
+    for obj in objects:
+        known = KNOWN_KINDS.get(obj.key)
+        if known is not None and obj.key.group in _VERSIONED and obj.version not in known.versions:
+            yield (
+                obj.key,
+                f"{obj.id} has the version {obj.version[:60]}, which may have other fields than are read",
+            )
 
 
 def _joined(causes: Sequence[str]) -> str:

@@ -44,11 +44,15 @@ EGRESS_REASONS: dict[str, str] = {
     ),
     "indeterminate.egress.waypoint": "whether traffic to {host} goes through a waypoint, where rules hold, can't be told",
     "indeterminate.egress.ambient-internal": "whether the endpoints of {host} take the tunnel (HBONE) can't be told",
+    "indeterminate.egress.waypoint-route": (
+        "a VirtualService is about {host}; whether, and how, a waypoint follows it can't be told"
+    ),
     "indeterminate.egress.no-route": "a VirtualService is about {host}, but no route of it that can be followed leads on",
     "indeterminate.egress.oldest-unknown": (
         "VirtualServices for {host} compete and differ in effect, and which is the oldest is not recorded"
     ),
     "indeterminate.egress.unregistered-target": "a route leads to {host}, which nothing registers for its client",
+    "indeterminate.egress.gateway-api-route": "{route} is attached to the entry, and where it leads is not followed",
     "indeterminate.egress.internal-endpoints": "whether the endpoints of {entry} take mesh mTLS can't be told",
     "indeterminate.egress.no-gateway-server": "no Gateway gives the pods of {endpoint} a server for the host and port",
     "indeterminate.egress.gateway-server": (

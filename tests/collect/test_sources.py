@@ -257,6 +257,19 @@ def test_files_that_are_no_objects_are_listed_without_a_gap(tmp_path: Path) -> N
     assert snapshot.completeness(POD).state is Completeness.COMPLETE
 
 
+@pytest.mark.parametrize(("version", "known"), [("v1", True), ("v1beta1", True), ("v9", False)])
+def test_a_version_that_is_not_known_is_named_and_makes_its_kind_incomplete(
+    tmp_path: Path, version: str, known: bool
+) -> None:
+    mode = f"apiVersion: security.istio.io/{version}\nkind: PeerAuthentication\nmetadata: {{name: p, namespace: a}}\n"
+    write(tmp_path, a_dot_yaml=mode + "spec: {mtls: {mode: STRICT}}\n")
+    snapshot = read(tmp_path, assume="jo")
+    gap = snapshot.completeness(kind_key("security.istio.io", "PeerAuthentication"))
+    assert names(snapshot) == ["p"]
+    assert gap.state is (Completeness.COMPLETE if known else Completeness.PARTIAL)
+    assert ("version v9" in gap.cause) is not known
+
+
 def test_an_object_without_a_name_makes_its_kind_incomplete_and_no_other(tmp_path: Path) -> None:
     text = SNAPSHOT + "- {resource: namespaces, namespaces: '*', command: kubectl get ns}\n"
     write(

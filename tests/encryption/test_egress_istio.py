@@ -226,6 +226,42 @@ CASES: list[tuple[str, list[Manifest], int, Sent, Protection]] = [
         P.INDETERMINATE,
     ),
     (
+        "a delegate isn't followed",
+        [HTTP_80, SIMPLE, virtual_service({"http": [{"delegate": {"name": "other"}}]})],
+        80,
+        Sent.INDETERMINATE,
+        P.INDETERMINATE,
+    ),
+    (
+        "a route of the wrong shape",
+        [HTTP_80, SIMPLE, virtual_service({"http": [{"route": "out"}]})],
+        80,
+        Sent.INDETERMINATE,
+        P.INDETERMINATE,
+    ),
+    (
+        "a Gateway API route that is attached to the entry isn't followed",
+        [
+            HTTP_80,
+            SIMPLE,
+            custom(
+                "gateway.networking.k8s.io/v1",
+                "HTTPRoute",
+                "r",
+                "shop",
+                {
+                    "parentRefs": [
+                        {"kind": "ServiceEntry", "group": "networking.istio.io", "name": "partner"}
+                    ],
+                    "rules": [{"backendRefs": [{"name": "egress", "port": 80}]}],
+                },
+            ),
+        ],
+        80,
+        Sent.INDETERMINATE,
+        P.INDETERMINATE,
+    ),
+    (
         "a redirect is answered by the sidecar",
         [HTTP_80, virtual_service({"http": [{"redirect": {"scheme": "https"}}]})],
         80,
@@ -695,6 +731,17 @@ WAYPOINTS: list[tuple[str, list[Manifest], list[Sent], Protection]] = [
         [labelled(HTTP_80, USES), waypoint()],
         [Sent.MESH_MTLS, Sent.PLAINTEXT],
         P.PLAINTEXT,
+    ),
+    (
+        "a waypoint with a VirtualService isn't followed",
+        [
+            labelled(BOTH, USES),
+            waypoint(),
+            port_rule(443, "SIMPLE"),
+            virtual_service({"http": [{"match": [{"port": 80}], "route": to(HOST, 443)}]}),
+        ],
+        [Sent.MESH_MTLS, Sent.INDETERMINATE],
+        P.INDETERMINATE,
     ),
     (
         "the namespace's label counts",

@@ -94,6 +94,10 @@ class IstioEgress:
         port: EntryPort,
     ) -> Way:
         first = Hop(client.id, waypoint.id, Sent.MESH_MTLS, waypoint.reasons)
+        routed = self._routes.of(waypoint.namespace, frozenset({MESH}), host, port.number, port.protocol)
+        if any(targets is not None for targets in routed):
+            unknown = _cause("indeterminate.egress.waypoint-route", host)
+            return (first, Hop(waypoint.id, OUTSIDE, Sent.INDETERMINATE, unknown))
         rules = self._outbound.rules.lookup(
             waypoint.namespace, entry.obj.namespace, host, config.root_namespace or ROOT_NAMESPACE
         )

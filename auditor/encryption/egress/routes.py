@@ -128,9 +128,13 @@ def _routes(
 
 
 def _targets(route: JsonObject) -> Iterable[JsonObject]:
+    """Where a route sends to: nothing where it redirects or answers, one empty target where that cannot be followed
+    (delegates, shapes that no route has)."""
     mirrored = [mapping_at(route, "mirror")] if route.get("mirror") else []
     entries = [*mappings_at(route, "route"), *mappings_at(route, "mirrors")]
-    return [*(mapping_at(entry, "destination") for entry in entries), *mirrored]
+    found = [*(mapping_at(entry, "destination") for entry in entries), *mirrored]
+    answered = route.get("redirect") or route.get("directResponse")
+    return found if found or (answered and not route.get("delegate")) else [{}]
 
 
 def _destination(target: JsonObject, namespace: str, rule: RuleRef) -> Destination:

@@ -25,7 +25,7 @@ from auditor.encryption.egress.service_entries import (
     ServiceEntry,
 )
 from auditor.encryption.egress.unregistered import Unregistered
-from auditor.encryption.egress.values import Egress, Hop, Location, Way
+from auditor.encryption.egress.values import Egress, Hop, Location, Sent, Way
 from auditor.encryption.istio.destination_rules import (
     DESTINATION_RULE,
     VIRTUAL_SERVICE,
@@ -38,12 +38,13 @@ from auditor.encryption.istio.proxy_settings import ENVOY_FILTER, SIDECAR
 from auditor.encryption.istio.waypoints import GATEWAY as WAYPOINT
 from auditor.encryption.istio.waypoints import Waypoints
 from auditor.encryption.meshes import Meshes
-from auditor.encryption.verdicts import DataPlane
+from auditor.encryption.verdicts import DataPlane, Reasons
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
-from auditor.model.kinds import CONFIG_MAP, NAMESPACE
-from auditor.model.verdict import Tri
+from auditor.model.kinds import CONFIG_MAP, NAMESPACE, kind_key
+from auditor.model.objects import KubeObject, mappings_at, text_at
+from auditor.model.verdict import Cause, RuleRef, Tri
 
 READS = (
     SERVICE_ENTRY,
@@ -60,6 +61,9 @@ READS = (
 )
 """The kinds that make the ways out, or decide them, beside those that tell who is in a mesh."""
 
+_ATTACHED = tuple(
+    kind_key("gateway.networking.k8s.io", name) for name in ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute")
+)
 _ISTIO = (DataPlane.ISTIO_SIDECAR, DataPlane.ISTIO_AMBIENT)
 
 
@@ -139,7 +143,27 @@ class WaysOut:
                 evidence=_evidence(way, members, entry.obj.evidence_id),
             )
 
+    @cached_property
+    def _routed_otherwise(self) -> dict[str, KubeObject]:
+        """By a ServiceEntry's id a route of the Gateway API that is attached to it."""
+        return {
+            parent: route
+            for kind in _ATTACHED
+            for route in self._cluster.all(kind)
+            for parent in _entries_of(route)
+        }
+
     def _way(self, clients: _Clients, entry: ServiceEntry, host: str, port: EntryPort) -> Way | None:
+        way = self._followed(clients, entry, host, port)
+        route = self._routed_otherwise.get(str(entry.obj.id))
+        if way is None or route is None:
+            return way
+        rule = RuleRef(str(route.id), "spec", route.evidence_id)
+        cause = Cause("indeterminate.egress.gateway-api-route", (("route", rule.object),))
+        reasons = Reasons((cause,), (rule,), (rule.evidence_id,))
+        return (Hop(clients.first.id, OUTSIDE, Sent.INDETERMINATE, reasons),)
+
+    def _followed(self, clients: _Clients, entry: ServiceEntry, host: str, port: EntryPort) -> Way | None:
         config = self._configs.of(clients.first)
         if clients.plane is DataPlane.ISTIO_SIDECAR:
             return self._istio.from_sidecar(clients.first, config, entry, host, port)
@@ -272,6 +296,14 @@ def _is_sorted(members: Sequence[Endpoint]) -> bool:
 
 def _sorted(members: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     return tuple(sorted(members, key=lambda client: client.id))
+
+
+def _entries_of(route: KubeObject) -> Iterator[str]:
+    """The ids of the ServiceEntries to which a Gateway API route is attached."""
+    for parent in mappings_at(route.spec, "parentRefs"):
+        if text_at(parent, "kind") == SERVICE_ENTRY.kind and text_at(parent, "group") == SERVICE_ENTRY.group:
+            namespace = text_at(parent, "namespace") or route.namespace
+            yield f"{namespace}/{SERVICE_ENTRY}/{text_at(parent, 'name')}"
 
 
 def _location(entry: ServiceEntry) -> Location:
