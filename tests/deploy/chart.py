@@ -40,6 +40,7 @@ VALUES: dict[str, Object] = {
     "namespaces": {
         "collect": {"namespaces": ["card-vault", "shop"]},
         "rbac": {"configMaps": ["ingress-settings"]},
+        "openReports": {"enabled": True},
     },
     "bucket": {
         "storage": {

@@ -13,8 +13,10 @@ import jsonschema
 import pytest
 import yaml
 
+import auditor
 from tests.deploy.chart import (
     CHART,
+    DIGEST,
     ROOT,
     SMALLEST,
     VALUES,
@@ -277,18 +279,20 @@ def test_rules_never_change_anything_but_reports(programs: Path, tmp_path: Path)
 
 def test_chosen_namespaces_get_roles_of_their_own(programs: Path, tmp_path: Path) -> None:
     objects = render(programs, tmp_path, values("namespaces"))
-    roles = [o for o in objects if o["kind"] == "Role"]
-    assert [r["metadata"]["namespace"] for r in roles] == ["card-vault", "shop"]
-    assert all(r["rules"][-1]["resourceNames"] == ["ingress-settings"] for r in roles)
-    (cluster_role,) = [o for o in objects if o["kind"] == "ClusterRole"]
-    listed = {resource for rule in cluster_role["rules"] for resource in rule["resources"]}
-    assert "nodes" in listed
-    assert not {"pods", "services", "configmaps"} & listed
-    bound = [o for o in objects if o["kind"].endswith("RoleBinding") or o["kind"] == "ClusterRoleBinding"]
-    assert all(
-        b["subjects"] == [{"kind": "ServiceAccount", "name": "auditor", "namespace": "auditor"}]
-        for b in bound
-    )
+    for namespace in ("card-vault", "shop"):
+        (reads, reports) = [
+            o["rules"] for o in objects if o["kind"] == "Role" and o["metadata"]["namespace"] == namespace
+        ]
+        assert reads[-1]["resourceNames"] == ["ingress-settings"]
+        assert [(r["apiGroups"], r["resources"]) for r in reports] == [(["openreports.io"], ["reports"])]
+    cluster = [o["rules"] for o in objects if o["kind"] == "ClusterRole"]
+    listed = {resource for rules in cluster for rule in rules for resource in rule["resources"]}
+    assert {"nodes", "clusterreports"} <= listed
+    assert not {"pods", "services", "configmaps", "reports"} & listed
+    bound = [o for o in objects if o["kind"] in ("RoleBinding", "ClusterRoleBinding")]
+    assert len(bound) == 6
+    account = {"kind": "ServiceAccount", "name": "auditor", "namespace": "auditor"}
+    assert all(b["subjects"] == [account] for b in bound)
 
 
 def test_names_of_two_releases_do_not_meet(programs: Path, tmp_path: Path) -> None:
@@ -303,6 +307,23 @@ def test_names_of_two_releases_do_not_meet(programs: Path, tmp_path: Path) -> No
             key = (o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"])
             assert key not in seen
             seen.add(key)
+
+
+def test_the_page_on_installing_shows_values_that_work(programs: Path, tmp_path: Path) -> None:
+    (block,) = re.findall(
+        r"```yaml\n(# values-production\.yaml.*?)```", (ROOT / "docs/cronjob.md").read_text(), re.S
+    )
+    given = yaml.safe_load(block.replace("sha256:…", DIGEST))
+    objects = render(programs, tmp_path, given)
+    folder = _as_mounted(objects, "auditor-daily", tmp_path / "mounted")
+    check = [*AUDITOR, "run", "--config", str(folder / "daily.yaml"), "--check"]
+    done = subprocess.run(check, check=False, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_chart_is_of_this_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (auditor.__version__, auditor.__version__)
 
 
 def test_the_readme_tells_every_value() -> None:

@@ -166,6 +166,7 @@ def installed(whole_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) 
     yield cluster
     cluster.helm("uninstall", "auditor", "--namespace", "auditor", "--wait")
     assert cluster.kubectl("get", "pvc", "-n", "auditor", "-o", "name") == "persistentvolumeclaim/auditor\n"
+    _install(cluster, tmp_path_factory.mktemp("again"), "auditor", {})  # takes the claim over
 
 
 def _namespace(cluster: Cluster, name: str) -> None:
