@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,6 +39,10 @@ from auditor.model.user_error import ExitCode, UserError
 
 PAGE_OBJECTS = 500
 PAGE_SIZE = 16 * 1024 * 1024
+_UNFINISHED = (".auditor-", ".partial")
+"""How names of bundles begin and end that are still being written."""
+
+_ABANDONED_AFTER = 24 * 3600.0
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -167,7 +172,8 @@ def write_parts(path: Path, parts: Iterable[Part]) -> None:
     """Write the zip: manifest first, names sorted, dates fixed. Raises UserError with exit code 4."""
     ordered = sorted(parts, key=lambda part: part.name)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        _remove_abandoned(path.parent)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED[0], suffix=_UNFINISHED[1])
         try:
             with os.fdopen(handle, "wb") as file:
                 _write_zip(file, ordered)
@@ -181,6 +187,14 @@ def write_parts(path: Path, parts: Iterable[Part]) -> None:
             raise
     except OSError as error:
         raise not_written(path, error) from None
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what processes that were killed left behind, or a volume would fill up night by night."""
+    for left in folder.glob("*".join(_UNFINISHED)):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_AFTER:
+                left.unlink()
 
 
 def not_written(path: Path, error: OSError) -> UserError:

@@ -1,6 +1,8 @@
 """Pages on their way into a bundle: given back when a list fails, in memory for no longer than a page."""
 
 import io
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,15 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the bundle can't be written") as caught:
         BundleSpool(tmp_path / "missing")
     assert caught.value.exit_code == ExitCode.OUTPUT_NOT_WRITTEN
+
+
+def test_what_killed_processes_left_behind_is_removed_after_a_day(tmp_path: Path) -> None:
+    abandoned, recent = tmp_path / ".auditor-old.partial", tmp_path / ".auditor-new.partial"
+    for path, hours in ((abandoned, 25), (recent, 23)):
+        path.write_bytes(b"half of a bundle")
+        then = time.time() - hours * 3600
+        os.utime(path, (then, then))
+    with BundleSpool(tmp_path) as spool:
+        spool.add(pods("a"))
+        written(spool, tmp_path / "b.zip")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [recent.name, "b.zip"]

@@ -188,7 +188,7 @@ def test_a_collector_that_is_killed_leaves_no_half_of_a_bundle(crowded: Cluster,
                 if number % 2:
                     out.unlink()  # the others are there when the next collector is killed
     left = {path.name for path in tmp_path.iterdir()} - {out.name}
-    assert all(name.startswith(".evidence.zip-") for name in left)
+    assert all(name.startswith(".auditor-") for name in left)
     assert written < KILLS  # some were killed before they were done
 
 
