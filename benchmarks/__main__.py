@@ -6,6 +6,7 @@ for name in (
     "benchmarks.main_job",
     "benchmarks.connectivity",
     "benchmarks.encryption",
+    "benchmarks.entry_points",
     "benchmarks.flows",
     "benchmarks.cronjob",
     "benchmarks.live",

@@ -31,12 +31,13 @@ from auditor.encryption.entry.sources import Sources
 from auditor.encryption.entry.support import notices_of
 from auditor.encryption.entry.traefik import Traefik
 from auditor.encryption.entry.traefik_routes import TraefikRoutes
-from auditor.encryption.entry_reasons import CNI_REASONS
+from auditor.encryption.entry_reasons import CNI_REASONS, cause
 from auditor.encryption.verdicts import PortProtection
 from auditor.inventory.cluster import Cluster
 from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
-from auditor.model.kinds import INGRESS, INGRESS_CLASS, SERVICE, KindKey
+from auditor.model.kinds import INGRESS, INGRESS_CLASS, KNOWN_KINDS, SERVICE, KindKey
+from auditor.model.objects import KubeObject
 from auditor.model.verdict import Protection, Tri
 
 __all__ = [
@@ -91,8 +92,36 @@ def entry_points(cluster: Cluster, services: Services) -> tuple[EntryPoint, ...]
         *IstioGateways(sources).rows(),
         *service_rows(sources),
     ]
-    found = (_with_support(sources, row) for row in rows)
+    unknown = _of_unknown_versions(cluster)
+    found = (_as_known(_with_support(sources, row), unknown) for row in rows)
     return tuple(sorted(found, key=lambda row: (row.object, row.host, row.port or 0, row.listener)))
+
+
+def _of_unknown_versions(cluster: Cluster) -> dict[str, KubeObject]:
+    """Objects of API versions that no engine here was written for, by evidence id."""
+    return {
+        obj.evidence_id: obj
+        for key in READS
+        for obj in cluster.all(key)
+        if obj.version not in KNOWN_KINDS[key].versions
+    }
+
+
+def _as_known(row: EntryPoint, unknown: dict[str, KubeObject]) -> EntryPoint:
+    """The row, or nothing but its place where it rests on an object whose version isn't known."""
+    strange = next((unknown[item] for item in row.evidence if item in unknown), None) if unknown else None
+    if strange is None:
+        return row
+    why = cause("indeterminate.entry.api-version", object=strange.id, version=strange.version[:80])
+    return replace(
+        row,
+        plaintext=Plaintext.INDETERMINATE,
+        tls=EntryTls(TlsMode.INDETERMINATE),
+        client_authentication=ClientAuthentication.INDETERMINATE,
+        backend=BackendHop.INDETERMINATE,
+        hsts=Tri.UNKNOWN,
+        causes=(why,),
+    )
 
 
 def _with_support(sources: Sources, row: EntryPoint) -> EntryPoint:

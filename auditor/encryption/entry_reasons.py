@@ -20,6 +20,7 @@ _GENERAL = {
     "entry.redirect-set": "plain HTTP is redirected to HTTPS",
     "entry.redirect-switched-off": "the redirect to HTTPS is switched off",
     "entry.client-authentication": "client certificates are set to {mode}",
+    "indeterminate.entry.api-version": "{object} is of the version {version}, which is not known",
     "indeterminate.entry.annotation": "the value of {annotation} is not one that is known",
     "indeterminate.entry.policy-outside": (
         "the TLS versions are set by a policy outside the cluster ({policy}), which is not in the evidence"
@@ -136,6 +137,10 @@ _GATEWAY = {
     "indeterminate.entry.gateway.protocol": "the listener's protocol {protocol} is not known",
     "indeterminate.entry.gateway.mode": "the listener's TLS mode is not known",
     "indeterminate.entry.gateway.references": "the listener's certificate references are not resolved (ResolvedRefs)",
+    "indeterminate.entry.gateway.routes-missing": (
+        "whether a route attaches to this listener can't be told: routes may be missing"
+    ),
+    "entry.gateway.routes-assumed": "routes that attach to this listener may be missing from the evidence",
     "entry.gateway.backend-not-granted": (
         "no ReferenceGrant lets the route lead to {target} in another namespace, so nothing is sent there"
     ),

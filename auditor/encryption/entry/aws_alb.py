@@ -17,7 +17,7 @@ from auditor.encryption.entry.entry_point import (
     Plaintext,
     TlsMode,
 )
-from auditor.encryption.entry.ingress import IngressView, Verdicts
+from auditor.encryption.entry.ingress import IngressView, Verdicts, port_of
 from auditor.encryption.entry.sources import KNOWN, Sources
 from auditor.encryption.entry_reasons import cause
 from auditor.model.kinds import KindKey
@@ -164,7 +164,7 @@ def _listeners(sources: Sources, view: IngressView) -> _Listeners:
     return _Listeners(
         plain=listed[0],
         secured=listed[1],
-        redirect=int(redirect) if redirect is not None and str(redirect).isdecimal() else None,
+        redirect=port_of(redirect),
         certificate=certificate.partition(",")[0].strip() if certificate else None,
         group=text_at(spec, "group", "name") or view.annotation(PREFIX + "group.name"),
         policy=text_at(spec, "sslPolicy") or view.annotation(PREFIX + "ssl-policy"),

@@ -88,6 +88,14 @@ class GatewayApi:
         controller, gateway_class = self._controller(listener.gateway)
         istio = controller in _ISTIO
         plaintext, tls, why = _serve(listener, attached, self._frontend)
+        assumed: tuple[Cause, ...] = ()
+        if tls is None and plaintext is not Plaintext.OPEN and not self._routes.all_known(listener):
+            assumed = (cause("entry.gateway.routes-assumed"),)
+            if not attached:
+                plaintext, why = (
+                    Plaintext.INDETERMINATE,
+                    (cause("indeterminate.entry.gateway.routes-missing"),),
+                )
         tls, of_version = self._with_minimum(tls, istio=istio)
         client, client_causes = self._frontend.client(listener, tls, istio=istio)
         behind = self._behind(listener, tls, attached, controller)
@@ -106,6 +114,7 @@ class GatewayApi:
             client_authentication=client,
             backend=weakest_hop(behind.hops),
             causes=(*why, *of_version, *client_causes, *behind.causes),
+            assumptions=assumed,
             evidence=(*evidence_of(*own), *behind.evidence),
             destinations=tuple(behind.backends),
         )

@@ -85,6 +85,12 @@ class GatewayRoutes:
             if hosts:
                 yield Attached(route, hosts)
 
+    def all_known(self, listener: Listener) -> bool:
+        """Whether every route that may attach is in the evidence."""
+        kinds = [text_at(kind, "kind") for kind in mappings_at(listener.spec, "allowedRoutes", "kinds")]
+        possible = [kind for kind in _ROUTES.get(listener.protocol, ()) if not kinds or kind in kinds]
+        return all(self._sources.complete(GROUP, kind) for kind in possible)
+
     def lets_in(self, listeners: JsonObject, owner: KubeObject, guest: KubeObject, default: str) -> bool:
         """`namespaces.from` with its selector; a namespace whose labels aren't known is let in, to be judged."""
         chosen = text_at(listeners, "namespaces", "from") or default

@@ -20,6 +20,7 @@ from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, m
 from auditor.model.verdict import Cause, Tri
 
 ANY_HOST = "*"
+_DIGITS = 5
 DEFAULT_CERTIFICATE = "the controller's default certificate"
 
 
@@ -41,6 +42,8 @@ class IngressView:
     tls: tuple[tuple[tuple[str, ...], str | None], ...]
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     aliases: frozenset[str] = frozenset()
+    secrets: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """By host or wildcard of `spec.tls`, `""` where an entry names none: the first entry with it, and its Secret."""
 
     def annotation(self, name: str) -> str | None:
         """An annotation's value, None where it is missing or empty."""
@@ -52,10 +55,10 @@ class IngressView:
 
     def certificate(self, host: str) -> str | None:
         """The Secret that `spec.tls` names for a host, None where it names none."""
-        for hosts, secret in self.tls:
-            if secret and (not hosts or any(covers(pattern, host) for pattern in hosts)):
-                return f"{self.obj.namespace}/Secret/{secret}"
-        return None
+        host = host.lower()
+        patterns = ("", host, f"*.{host.partition('.')[2]}")
+        found = [self.secrets[pattern] for pattern in patterns if pattern in self.secrets]
+        return f"{self.obj.namespace}/Secret/{min(found)[1]}" if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,16 @@ def view_ingress(ingress: KubeObject, ingress_class: ClassFound) -> IngressView:
         for entry in mappings_at(ingress.spec, "tls")
     )
     refs = {host: tuple(dict.fromkeys(found)) for host, found in hosts.items()}
-    return IngressView(ingress, ingress_class, refs, tls, {host: tuple(p) for host, p in paths.items()})
+    paths_of = {host: tuple(found) for host, found in paths.items()}
+    return IngressView(ingress, ingress_class, refs, tls, paths_of, secrets=_secrets(tls))
+
+
+def _secrets(tls: tuple[tuple[tuple[str, ...], str | None], ...]) -> dict[str, tuple[int, str]]:
+    found: dict[str, tuple[int, str]] = {}
+    for index, (hosts, secret) in enumerate(tls):
+        for pattern in (hosts or ("",)) if secret else ():
+            found.setdefault(pattern.lower(), (index, secret or ""))
+    return found
 
 
 def entry_rows(sources: Sources, view: IngressView, judge: Judge) -> Iterator[EntryPoint]:
@@ -160,13 +172,12 @@ def unknown_controller(sources: Sources, view: IngressView, host: str) -> Verdic
     )
 
 
-def covers(pattern: str, host: str) -> bool:
-    """Whether a host name or a wildcard (`*.example.com`: exactly one more label) covers a host, in any case."""
-    pattern, host = pattern.lower(), host.lower()
-    if pattern == host:
-        return True
-    first, _, rest = host.partition(".")
-    return bool(first) and pattern.startswith("*.") and pattern[2:] == rest
+def port_of(value: object) -> int | None:
+    """A port as a number or as its digits; None for anything else, however long."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    found = isinstance(value, str) and len(value) <= _DIGITS and value.isascii() and value.isdecimal()
+    return int(str(value)) if found else None
 
 
 def parse_bool(value: str | None) -> bool | None:
@@ -187,6 +198,6 @@ def _service(backend: object) -> ServiceRef | None:
 
 
 def _port(value: object) -> int | str | None:
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
+    if (number := port_of(value)) is not None:
+        return number
     return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
