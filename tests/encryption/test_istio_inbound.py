@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from auditor.encryption.istio.peer_authentication import _ports
 from auditor.encryption.reasons import CAUSES
 from auditor.model.verdict import Protection
 from tests.encryption.mesh_manifests import (
@@ -620,3 +621,8 @@ def test_a_gateways_ports_are_left_to_its_gateway_objects() -> None:
     found = judge(gateway, STRICT_NAMESPACE, port=8443)
     assert found.label is P.INDETERMINATE
     assert "indeterminate.istio.gateway-port" in codes(found)
+
+
+def test_a_port_level_key_of_ten_thousand_digits_is_no_port() -> None:
+    ports, odd = _ports({"1" * 10_000: {"mode": "STRICT"}, "8080": {"mode": "STRICT"}})
+    assert (list(ports), odd) == ([8080], True)

@@ -157,7 +157,7 @@ def _ports(raw: object) -> tuple[dict[int, Mode], bool]:
     if not isinstance(raw, Mapping):
         return {}, True
     found = {str(port): read_mode(mtls) for port, mtls in raw.items()}
-    ports = {int(port): mode for port, mode in found.items() if port.isascii() and port.isdigit()}
+    ports = {int(p): mode for p, mode in found.items() if p.isascii() and p.isdigit() and len(p) <= 5}
     return ports, len(ports) != len(found)
 
 
