@@ -54,6 +54,12 @@ class AddressIndex:
             found.update(a.version for text in endpoint.addresses if (a := parse_address(text)))
         return frozenset(found | {block.version for block in _pod_ranges(cluster)})
 
+    @property
+    def of_both_families(self) -> Bits:
+        """The positions that have addresses of both families."""
+        four, six = (from_members({p for _, p, _ in self._entries[version]}) for version in (4, 6))
+        return four & six
+
     def holder(self, text: str) -> list[int]:
         """The positions that have an address."""
         address = parse_address(text)

@@ -279,7 +279,7 @@ def _either(obj: KubeObject, subjects: int, peers: int, doubt: Cause) -> tuple[R
 def _compiled(
     obj: KubeObject, tier: Tier, place: tuple[float, str, str, str], directions: dict[Direction, Directed]
 ) -> CompiledPolicy:
-    return CompiledPolicy(str(obj.id), obj.evidence_id, LAYER, tier, place, directions)
+    return CompiledPolicy(str(obj.id), obj.evidence_id, LAYER, tier, place, directions, sorted_by_name=True)
 
 
 def _ref(obj: KubeObject, path: str) -> RuleRef:

@@ -72,7 +72,7 @@ class CalicoLabels:
         self._blocks: list[Match] = []
         for entry in self.network_sets:
             things.append(self._inherited.network_set(entry))
-            unsure = Match(0, universe.everything) if entry.problems else universe.within_any(entry.nets)
+            unsure = Match(0, universe.everything) if entry.problems else universe.wholly_within(entry.nets)
             self._blocks.append(unsure)
         for host in cluster.all(HOST_ENDPOINT):
             things.append(_Labelled(host.labels))

@@ -63,26 +63,30 @@ class CalicoMatches:
     def _terms(
         self, rule: CalicoRule, subjects: Match, direction: Direction, unsure: Cause | None
     ) -> Iterator[Term]:
-        sides = self._entity(rule.source), self._entity(rule.destination)
+        allows = rule.action == "Allow"
+        sides = self._entity(rule.source, allows), self._entity(rule.destination, allows)
         peer, own = sides if direction is Direction.INGRESS else reversed(sides)
         own = own & subjects
         reasons: dict[str, Cause] = {}
         if rule.ip_version is not None:
             peer = peer & self._of_version(rule.ip_version)
             reasons["version"] = _TWO_FAMILIES
+        if (own.may | peer.may) & self._universe.dual_stack:
+            reasons["version"] = _TWO_FAMILIES
         why = unsure or reasons.get("version") or UNKNOWN_LABELS
         for subject_bits, peer_bits, ports in self._with_ports(rule, own, peer, direction):
             yield from _product(own, peer, subject_bits, peer_bits, ports, unsure, why)
 
-    def _entity(self, entity: Entity) -> Match:
+    def _entity(self, entity: Entity, allows: bool) -> Match:
+        """Who is on one side. By address, one that matches is enough to be allowed, and not enough to be denied."""
         universe = self._universe
         found = Match(universe.everything)
         if entity.selector is not None:
             found = found & self._labels.select(entity.selector)
         if entity.nets:
-            found = found & universe.within_any(entity.nets)
+            found = found & (universe.within_any if allows else universe.wholly_within)(entity.nets)
         if entity.not_nets:
-            found = found.minus(universe.within_any(entity.not_nets))
+            found = found.minus(universe.wholly_within(entity.not_nets))
         if entity.not_selector is not None:
             found = found.minus(self._labels.select(entity.not_selector))
         if entity.service is not None:

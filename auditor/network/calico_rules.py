@@ -4,7 +4,7 @@ What Calico's validation refuses (libcalico-go/lib/validator/v3) raises `Refused
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,6 +158,10 @@ def _check_rule(rule: CalicoRule, direction: str) -> None:
         raise Refused(
             f"{rule.path}", "services are only valid in the source of ingress, the destination of egress"
         )
+    needed = {"ICMP": 4, "ICMPv6": 6}
+    for protocol in (rule.protocol, rule.not_protocol):
+        if rule.ip_version is not None and needed.get(protocol or "", rule.ip_version) != rule.ip_version:
+            raise Refused(f"{rule.path}.ipVersion", f"expected {needed[protocol or '']} beside {protocol}")
     nets = (*rule.source.nets, *rule.source.not_nets, *rule.destination.nets, *rule.destination.not_nets)
     versions = {net.version for net in nets} | ({rule.ip_version} if rule.ip_version else set())
     if len(versions) > 1:
@@ -279,11 +283,11 @@ def _port(raw: Any, field: str) -> tuple[int, int] | str:
     low, separator, high = text.partition(":")
     if low.isascii() and low.isdigit() and (not separator or (high.isascii() and high.isdigit())):
         first, last = int(low[:6]), int((high or low)[:6])
-        if 0 <= first <= last <= 65535:
+        if 1 <= first <= last <= 65535:
             return first, last
     elif text and not separator and len(text) <= 128:
         return text
-    raise Refused(field, "expected a port from 0 to 65535, a range as 80:90, or a port's name")
+    raise Refused(field, "expected a port from 1 to 65535, a range as 80:90, or a port's name")
 
 
 def _protocol(raw: Any, field: str) -> str | None:
@@ -301,14 +305,18 @@ def _icmp(raw: Any, field: str, protocol: str | None) -> Icmp | None:
     if raw is None:
         return None
     kind, code = mapping_at(raw).get("type"), mapping_at(raw).get("code")
-    numbers: Iterable[Any] = (value for value in (kind, code) if value is not None)
-    if any(isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= 255 for n in numbers):
+    limits = ((kind, 254), (code, 255))
+    if not all(value is None or _is_number(value, highest) for value, highest in limits):
         raise Refused(field, "expected a type from 0 to 254 and a code from 0 to 255")
     if code is not None and kind is None:
         raise Refused(field, "a code needs a type")
-    if field.endswith(".icmp") and protocol not in ("ICMP", "ICMPv6"):
+    if protocol not in ("ICMP", "ICMPv6"):
         raise Refused(field, "needs protocol ICMP or ICMPv6")
     return Icmp(kind, code) if kind is not None else None
+
+
+def _is_number(value: Any, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
 
 
 def _ip_version(raw: Any, field: str) -> int | None:

@@ -98,7 +98,10 @@ class CiliumLabels:
         return found
 
     def entity(self, name: str) -> Match:
-        """An entity. The own node (`host`) is exempt from policy in the engine; other nodes are `remote-node`."""
+        """An entity. The own node (`host`) is exempt from policy in the engine; other nodes are `remote-node`.
+
+        The cluster includes its API server, wherever that is (pkg/policy/api/entity.go InitEntities), if it is known.
+        """
         universe = self._universe
         match name:
             case "all":
@@ -108,7 +111,7 @@ class CiliumLabels:
             case "world-ipv4" | "world-ipv6":
                 return self._world(4 if name.endswith("4") else 6)
             case "cluster":
-                return Match(universe.pods | self._nodes)
+                return Match(universe.pods | self._nodes | self._api_server.must)
             case "remote-node":
                 return Match(self._nodes)
             case "kube-apiserver":

@@ -59,14 +59,15 @@ class PeerReader:
             return Match(chosen) & self.universe.select_namespaces(spaces)
         return None
 
-    def peers(self, rule: Mapping[str, Any], direction: Direction, where: str) -> Peers:
+    def peers(self, rule: Mapping[str, Any], direction: Direction, where: str, allows: bool) -> Peers:
+        """The peers of a rule. `allows`: one address that matches is enough for a peer to get through."""
         field = PEERS_FIELD[direction]
         entries = list_field(rule, field, where)
         if not entries:
             raise FieldProblem(f"{where}.{field}", "expected at least one peer", "invalid.peer")
         found = Peers()
         for index, entry in enumerate(entries):
-            peer = self._peer(entry, direction, f"{where}.{field}[{index}]")
+            peer = self._peer(entry, direction, f"{where}.{field}[{index}]", allows)
             found = Peers(
                 found.match | peer.match,
                 found.unsure or peer.unsure,
@@ -75,7 +76,7 @@ class PeerReader:
             )
         return found
 
-    def _peer(self, raw: Any, direction: Direction, where: str) -> Peers:
+    def _peer(self, raw: Any, direction: Direction, where: str, allows: bool) -> Peers:
         peer = mapping_field(raw, where)
         selected = self.pods_or_namespaces(peer, where)
         if selected is not None:
@@ -87,9 +88,9 @@ class PeerReader:
         if not known or not outward:
             self.report(FieldProblem(where, "expected a peer of a known type", "invalid.unknown-peer"))
             return Peers(unknown=True)
-        return self._outward_peer(peer, known[0], where)
+        return self._outward_peer(peer, known[0], where, allows)
 
-    def _outward_peer(self, peer: Mapping[str, Any], kind: str, where: str) -> Peers:
+    def _outward_peer(self, peer: Mapping[str, Any], kind: str, where: str, allows: bool) -> Peers:
         place = f"{where}.{kind}"
         if kind == "nodes":
             nodes = self.universe.select_nodes(_selector(peer["nodes"], place))
@@ -103,8 +104,10 @@ class PeerReader:
             blocks = [parse_network(text) for text in entries]
         except AddressError as problem:
             raise FieldProblem(place, str(problem), "invalid.cidr") from None
-        match = self.universe.within_any(blocks)
+        match = self.universe.within_any(blocks) if allows else self.universe.wholly_within(blocks)
         unsure = cause("indeterminate.pod-address", block=", ".join(map(str, blocks)))
+        if match.may & self.universe.dual_stack:
+            unsure = cause("indeterminate.ip-version")
         return Peers(match, unsure if match.may else None)
 
 

@@ -112,8 +112,8 @@ def _end_tier(steps: Sequence[Step], subject: int, state: _State) -> None:
 
 def _run_group(datapath: Datapath, group: Sequence[Step], subject: int, state: _State) -> None:
     """Policies of equal priority: any of those that match a cell may be the one that is applied."""
-    if len(group) == 1:
-        _run_rules(datapath, group[0].directed.rules, subject, state)
+    if len(group) == 1 or all(step.policy.sorted_by_name for step in group):
+        _run_rules(datapath, (rule for step in group for rule in step.directed.rules), subject, state)
         return
     forks = []
     for step in group:

@@ -59,7 +59,7 @@ _TIERS = {"CUSTOM": _CUSTOM, "DENY": _DENY, "ALLOW": _ALLOW}
 _OTHER_PROTOCOLS = PortSet.whole("UDP", "SCTP", "ICMP", "ICMPv6")
 _TCP = PortSet.whole("TCP")
 _GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
-_IDENTITY = cause("indeterminate.mesh-identity")
+_IDENTITY, _FAMILIES = cause("indeterminate.mesh-identity"), cause("indeterminate.ip-version")
 
 
 class IstioAuthorizationLayer:
@@ -242,7 +242,8 @@ class _Compiler:
         subjects: Bits,
         ref: RuleRef,
     ) -> Iterator[Rule]:
-        peers = self._peers(match, obj.namespace, receiver.doubtful)
+        peers = self._peers(match, obj.namespace, receiver.doubtful, action == "ALLOW")
+        by_address = match.blocks and peers.may & self._universe.dual_stack
         provider = text_at(obj.spec, "provider", "name") or "?"
         effects = (
             effects_at_ztunnel(action, match)
@@ -254,19 +255,23 @@ class _Compiler:
             why = effect.unsure or (cause("indeterminate.destination-address") if match.destination else None)
             terms = (
                 Term(subjects, bits, ports, reason)
-                for bits, reason in ((peers.must, why), (peers.may, why or _IDENTITY))
+                for bits, reason in (
+                    (peers.must, why),
+                    (peers.may, why or (_FAMILIES if by_address else _IDENTITY)),
+                )
                 if bits and ports
             )
             yield Rule(effect.action, tuple(terms), ref, effect.condition)
 
-    def _peers(self, match: IstioMatch, namespace: str, doubtful: bool) -> Match:
+    def _peers(self, match: IstioMatch, namespace: str, doubtful: bool, allows: bool) -> Match:
         peers = Match(self._universe.everything)
         for values in match.identities:
             peers = self._identities.narrow(peers, values, namespace, doubtful)
         for wanted, barred in match.blocks:
             if wanted is not None:
-                peers = peers & self._universe.within_any(wanted)
-            peers = peers.minus(self._universe.within_any(barred))
+                within = self._universe.within_any if allows else self._universe.wholly_within
+                peers = peers & within(wanted)
+            peers = peers.minus(self._universe.wholly_within(barred))
         return peers
 
 

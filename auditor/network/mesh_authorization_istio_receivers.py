@@ -11,6 +11,8 @@ from auditor.network.ports import HIGHEST, LOWEST, Range
 from auditor.network.reasons import cause
 from auditor.network.representation import Action
 
+_OWN_PORTS, _STATUS_PORT = "15021,15090", "15020"
+"""Health and metrics of the sidecar itself: never captured while all ports are (encryption.md 1a)."""
 _OPAQUE = ("tcp", "tls", "https", "mongo", "mysql", "redis")
 
 
@@ -95,7 +97,10 @@ def bypassed_ports(endpoint: Endpoint) -> tuple[Range, ...]:
     include = notes.get("traffic.sidecar.istio.io/includeInboundPorts", "*").strip()
     if include != "*":
         return _without(((LOWEST, HIGHEST),), _listed(include))
-    excluded = _listed(notes.get("traffic.sidecar.istio.io/excludeInboundPorts", ""))
+    status = notes.get("status.sidecar.istio.io/port", _STATUS_PORT)
+    excluded = _listed(
+        f"{_OWN_PORTS},{status},{notes.get('traffic.sidecar.istio.io/excludeInboundPorts', '')}"
+    )
     return tuple((port, port) for port in sorted(excluded))
 
 

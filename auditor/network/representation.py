@@ -140,7 +140,7 @@ class CompiledPolicy:
     """A policy, or a part of one (a system may place its deny and allow rules apart).
 
     `layer` is the id under which enforcement is judged. `order` sorts within the tier, lowest first; policies of an
-    ambiguous tier with equal first element are unordered among themselves.
+    ambiguous tier with equal first element are unordered among themselves, unless all of them are `sorted_by_name`.
     """
 
     object: str
@@ -149,6 +149,7 @@ class CompiledPolicy:
     tier: Tier
     order: SortKey
     directions: Mapping[Direction, Directed]
+    sorted_by_name: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

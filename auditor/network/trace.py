@@ -58,6 +58,9 @@ class _Walk:
 
     def _unordered(self, group: Sequence[Step]) -> Iterator[Event]:
         """Policies of equal priority: where they disagree, each of them may be the one that is applied."""
+        if all(step.policy.sorted_by_name for step in group):
+            yield from self._in_order(group)
+            return
         found: list[Event] = []
         start = left = self.live
         for step in group:

@@ -383,6 +383,23 @@ class Universe:
             found = found | self.within(block)
         return found
 
+    @cached_property
+    def dual_stack(self) -> Bits:
+        """Endpoints and nodes with addresses of both families: a packet may go by either."""
+        return self.addresses.of_both_families
+
+    def wholly_within(self, blocks: Sequence[Network]) -> Match:
+        """The same, but who has an address outside them in the other family only may match.
+
+        A rule that denies by address leaves the other family open, and one that excepts an address lets it through.
+        """
+        found = self.within_any(blocks)
+        if not found.must & self.dual_stack:
+            return found
+        four, six = (self.within_any([b for b in blocks if b.version == version]).must for version in (4, 6))
+        partly = found.must & self.dual_stack & ~(four & six)
+        return Match(found.must & ~partly, found.may | partly)
+
 
 def blocks_of(obj: KubeObject) -> Iterator[Network]:
     """The address blocks that an object's rules may name."""
