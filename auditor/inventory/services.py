@@ -67,23 +67,48 @@ class Services:
         return tuple(sorted(declared | {(b.target_port, b.protocol) for b in self.of_endpoint(endpoint)}))
 
     def _backends_of(self, service: KubeObject) -> Iterator[Backend]:
+        if not mapping_at(service.body, "spec", "selector"):
+            yield from self._backends_of_slices(service)
+            return
         for endpoint in self._selected(service):
             for entry in mappings_at(service.body, "spec", "ports"):
                 if (backend := _backend(service, endpoint, entry)) is not None:
                     yield backend
 
+    def _backends_of_slices(self, service: KubeObject) -> Iterator[Backend]:
+        """Of a Service without a selector: its slices name the addresses, of any namespace, and the ports behind them."""
+        if service.spec.get("type") == "ExternalName":
+            return
+        known: set[tuple[str, int, int, str]] = set()
+        for item in self._slices.get((service.namespace, service.name), ()):
+            for endpoint in self._in_slice(item):
+                for entry in mappings_at(service.body, "spec", "ports"):
+                    backend = _backend(service, endpoint, _target_in_slice(item, entry))
+                    if backend is not None:
+                        place = (endpoint.id, backend.service_port, backend.target_port, backend.protocol)
+                        if place not in known:
+                            known.add(place)
+                            yield backend
+
+    def _in_slice(self, item: KubeObject) -> list[Endpoint]:
+        """Who has an address of a slice. A node's address stands for whatever runs on its network: that is left aside."""
+        addresses = (a for e in mappings_at(item.body, "endpoints") for a in list_at(e, "addresses"))
+        found = {
+            e.id: e
+            for address in _canonical(addresses)
+            for e in self._by_address.get(address, ())
+            if not e.host_network or e.namespace == item.namespace
+        }
+        return list(found.values())
+
     def _selected(self, service: KubeObject) -> list[Endpoint]:
         labels = {str(k): str(v) for k, v in mapping_at(service.body, "spec", "selector").items()}
-        if service.spec.get("type") == "ExternalName":
+        if not labels or service.spec.get("type") == "ExternalName":
             return []
-        if labels:
-            selector = from_labels(labels)
-            pairs = ((service.namespace, key, value) for key, value in labels.items())
-            fewest = min((self._by_label.get(pair, []) for pair in pairs), key=len)
-            return [endpoint for endpoint in fewest if selector.matches(endpoint.labels)]
-        candidates = self._by_namespace.get(service.namespace, [])
-        addresses = self._slice_addresses.get((service.namespace, service.name), frozenset())
-        return [e for e in candidates if not addresses.isdisjoint(e.addresses)] if addresses else []
+        selector = from_labels(labels)
+        pairs = ((service.namespace, key, value) for key, value in labels.items())
+        fewest = min((self._by_label.get(pair, []) for pair in pairs), key=len)
+        return [endpoint for endpoint in fewest if selector.matches(endpoint.labels)]
 
     @cached_property
     def _by_label(self) -> Mapping[tuple[str, str, str], list[Endpoint]]:
@@ -96,14 +121,20 @@ class Services:
         return found
 
     @cached_property
-    def _slice_addresses(self) -> Mapping[tuple[str, str], frozenset[str]]:
-        found: dict[tuple[str, str], set[str]] = {}
+    def _slices(self) -> Mapping[tuple[str, str], list[KubeObject]]:
+        found: dict[tuple[str, str], list[KubeObject]] = {}
         for item in self._cluster.all(ENDPOINT_SLICE):
-            name = item.labels.get(_SLICE_LABEL)
-            if name:
-                addresses = (a for e in mappings_at(item.body, "endpoints") for a in list_at(e, "addresses"))
-                found.setdefault((item.namespace, name), set()).update(_canonical(addresses))
-        return {key: frozenset(value) for key, value in found.items()}
+            if name := item.labels.get(_SLICE_LABEL):
+                found.setdefault((item.namespace, name), []).append(item)
+        return found
+
+    @cached_property
+    def _by_address(self) -> Mapping[str, list[Endpoint]]:
+        found: dict[str, list[Endpoint]] = {}
+        for endpoint in (e for group in self._by_namespace.values() for e in group):
+            for address in _canonical(iter(endpoint.addresses)):
+                found.setdefault(address, []).append(endpoint)
+        return found
 
 
 def _canonical(addresses: Iterator[object]) -> Iterator[str]:
@@ -112,6 +143,15 @@ def _canonical(addresses: Iterator[object]) -> Iterator[str]:
             yield str(ipaddress.ip_address(str(address)))
         except ValueError:
             continue
+
+
+def _target_in_slice(item: KubeObject, entry: JsonObject) -> JsonObject:
+    """A Service's port as a slice maps it: by name. A slice that lists no ports leaves the Service's own target."""
+    listed = mappings_at(item.body, "ports")
+    for port in listed:
+        if (text_at(port, "name") or "") == (text_at(entry, "name") or ""):
+            return {**entry, "targetPort": port.get("port")}
+    return {**entry, "targetPort": -1} if listed else entry
 
 
 def _backend(service: KubeObject, endpoint: Endpoint, entry: JsonObject) -> Backend | None:

@@ -219,10 +219,11 @@ class _Compiler:
         except FieldProblem as problem:
             self._report(problem)
         try:
-            peers = self._reader.peers(rule, direction, where, action is Action.ALLOW)
-            if peers.named and action is not Action.ALLOW:
+            found = self._reader.peers(rule, direction, where, action is Action.ALLOW)
+            if found.named and action is not Action.ALLOW:
                 field = f"{where}.{PEERS_FIELD[direction]}"
                 raise FieldProblem(field, "expected domainNames only in rules that allow", "invalid.peer")
+            peers = found
         except FieldProblem as problem:
             self._report(problem)
         try:

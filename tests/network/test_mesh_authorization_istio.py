@@ -523,6 +523,12 @@ def test_istio_authorizes(case: str, objects: list[Raw], flow: str, expected: st
         ({"traffic.sidecar.istio.io/includeInboundPorts": "81"}, 81, SHUT),
         ({"traffic.sidecar.istio.io/includeInboundPorts": "*"}, 80, SHUT),
         ({"sidecar.istio.io/interceptionMode": "NONE"}, 80, OPEN),
+        ({}, 15090, OPEN),
+        ({}, 15021, OPEN),
+        ({}, 15020, OPEN),
+        ({"status.sidecar.istio.io/port": "15099"}, 15099, OPEN),
+        ({"status.sidecar.istio.io/port": "15099"}, 15020, SHUT),
+        ({"traffic.sidecar.istio.io/includeInboundPorts": ""}, 80, OPEN),
     ],
 )
 def test_ports_that_bypass_the_sidecar_are_open(
