@@ -43,11 +43,15 @@ if TYPE_CHECKING:
     from auditor.model.preflight_result import PreflightResult
 
 FORMATS = ("html", "pdf", "json", "csv")
+"""What is written when nothing else is asked for."""
+
+ALL_FORMATS = (*FORMATS, "open-reports")
 FILE_NAMES = {
     "html": "report.html",
     "pdf": "report.pdf",
     "json": "results.json",
     "csv": "flow-register.csv",
+    "open-reports": "open-reports.yaml",
 }
 
 CollectKinds = Callable[[Iterable[KindKey]], "Snapshot"]
@@ -229,7 +233,7 @@ def run_audit(request: AuditRequest, stage: Stage = _quiet) -> AuditOutcome:
         prepare_folder(request.metrics.parent)
     result = evaluate(request, stage)
     contents = {}
-    for name in FORMATS:
+    for name in ALL_FORMATS:
         if name in request.formats:
             with stage(f"Writing {FILE_NAMES[name]}"):
                 contents[FILE_NAMES[name]] = render(result, name)
@@ -297,6 +301,10 @@ def render(result: AuditResult, name: str) -> bytes:
         from auditor.report.register_csv import render_csv
 
         return render_csv(result)
+    if name == "open-reports":
+        from auditor.report.open_reports import render_open_reports
+
+        return render_open_reports(result)
     from auditor.report.pdf import render_pdf
 
     return render_pdf(result)

@@ -91,7 +91,10 @@ def audit(
         list[Path] | None, typer.Option(help="A folder or file with your own controls; repeatable.")
     ] = None,
     format: Annotated[
-        str, typer.Option("--format", help="Comma-separated: html, pdf, json, csv (the flow register).")
+        str,
+        typer.Option(
+            "--format", help="Comma-separated: html, pdf, json, csv (the flow register), open-reports."
+        ),
     ] = "html,pdf,json,csv",
     fail_on: Annotated[
         list[FailOn] | None,
@@ -157,12 +160,14 @@ def _summarise(outcome: "AuditOutcome") -> None:
 
 
 def _formats(text: str) -> list[str]:
-    from auditor.audit import FORMATS
+    from auditor.audit import ALL_FORMATS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in FORMATS]
+    unknown = [name for name in names if name not in ALL_FORMATS]
     if unknown or not names:
-        raise UserError(f"--format: expected html, pdf, json, csv, comma-separated (got {text!r})")
+        raise UserError(
+            f"--format: expected html, pdf, json, csv, open-reports, comma-separated (got {text!r})"
+        )
     return names
 
 

@@ -117,11 +117,15 @@ def rbac(
     config_map: ConfigMaps = None,
     service_account: ServiceAccount = None,
     name: Annotated[str, typer.Option(help="The name of the roles.")] = "auditor",
+    open_reports: Annotated[
+        bool,
+        typer.Option("--open-reports", help="Also roles of their own for publishing OpenReports objects."),
+    ] = False,
     out: Out = None,
 ) -> None:
     """Print the least RBAC that a live audit needs: list only, ConfigMaps by name, no Secrets, no wildcards."""
     from auditor.audit import config_maps_to_grant, controls_of_kinds
-    from auditor.evaluate.permissions import roles
+    from auditor.evaluate.permissions import open_reports_roles, roles
     from auditor.report.role_yaml import render_manifests
 
     prepare(out)
@@ -130,6 +134,8 @@ def rbac(
     kinds = controls_of_kinds(_names(framework), controls or ())
     config_maps = config_maps_to_grant(sources or (), _config_maps(config_map))
     manifests = roles(kinds, config_maps, name=name, namespaces=places, account=account)
+    if open_reports:
+        manifests += open_reports_roles(name=f"{name}-open-reports", namespaces=places, account=account)
     emit(out, render_manifests(manifests).encode())
 
 

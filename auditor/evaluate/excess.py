@@ -26,6 +26,9 @@ _ABOUT_ONESELF = frozenset(
 )
 """`create` of these stores nothing: it is how one asks. Every authenticated user may (system:basic-user)."""
 
+_OWN_REPORTS = frozenset({("openreports.io", "reports"), ("openreports.io", "clusterreports")})
+"""Writing these publishes findings: nothing that is audited changes, and that they may be written is asked for."""
+
 PROBES: tuple[tuple[str, str, str], ...] = (
     *((verb, "", "secrets") for verb in ("get", "list", "watch")),
     ("create", "", "pods"),
@@ -49,6 +52,8 @@ PROBES: tuple[tuple[str, str, str], ...] = (
 def excess_of(verb: str, group: str, resource: str) -> Excess | None:
     """What an allowed action is, beyond reading; None when it only reads what isn't secret."""
     if (group, resource) in _ABOUT_ONESELF and verb in ("create", "*"):
+        return None
+    if (group, resource) in _OWN_REPORTS:
         return None
     if verb not in _READING:
         return "writes"

@@ -185,3 +185,27 @@ def _binding(role: Mapping[str, Any], account: ServiceAccountName) -> dict[str, 
         "roleRef": {"apiGroup": _API, "kind": role["kind"], "name": role["metadata"]["name"]},
         "subjects": [subject],
     }
+
+
+def open_reports_roles(
+    *,
+    name: str = "auditor-open-reports",
+    namespaces: Sequence[str] | None = None,
+    account: ServiceAccountName | None = None,
+) -> list[dict[str, Any]]:
+    """What publishing OpenReports objects takes, in roles of its own: nothing else of the auditor changes anything.
+
+    Server-side apply needs `create` beside `patch` (Kubernetes, "Server-Side Apply", Authorization). With `namespaces` a
+    Role in each, and a ClusterRole for what is found outside of namespaces. With `account` they are bound.
+    """
+    verbs = ("create", "delete", "get", "list", "patch")
+
+    def rule(*resources: str) -> list[Rule]:
+        return [Rule(("openreports.io",), resources, verbs)]
+
+    if namespaces is None:
+        found = [_role(name, None, rule("clusterreports", "reports"))]
+    else:
+        found = [_role(name, None, rule("clusterreports"))]
+        found += [_role(name, namespace, rule("reports")) for namespace in sorted(set(namespaces))]
+    return [*found, *(_binding(role, account) for role in found if account is not None)]

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from auditor.model.outcome import Outcome
 from auditor.model.scope import FRAMEWORK_IDS, FrameworkId, Line, Strict
 
-Format = Literal["html", "json", "pdf"]
+Format = Literal["csv", "html", "json", "open-reports", "pdf"]
 Event = Literal["new-failures", "incomplete"]
 RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$")]
 """A run's name: part of a folder's name and of labels in Kubernetes."""

@@ -11,6 +11,8 @@ RECORD, STARTED = "run.json", "started.json"
 RUN_FILES = (
     "comparison.json",
     "evidence.zip",
+    "flow-register.csv",
+    "open-reports.yaml",
     "preflight.json",
     "report.html",
     "report.pdf",

@@ -1,8 +1,8 @@
-"""What becomes of a stored run: metrics, notifications. Each is tried, whatever became of the others."""
+"""What becomes of a stored run: metrics, OpenReports, notifications. Each is tried, whatever became of the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from auditor.model.comparison import Comparison
 from auditor.model.notification import Notification
@@ -12,6 +12,7 @@ from auditor.publish.delivery import DeliveryFailed
 from auditor.publish.metrics import push, write_text_file
 from auditor.report.metrics import RunFacts, render_metrics
 from auditor.report.notification import notification_of_failure, notification_of_run
+from auditor.report.open_reports import open_reports
 from auditor.store.runs import RunStore
 from auditor.unattended.request import RunOutcome, RunRequest, Stored, rfc3339
 
@@ -42,7 +43,29 @@ def open_showings(request: RunRequest) -> list[Showing]:
                 lambda s, store: push(address, job, s.record.name, _metrics(s, store), request.sleep),
             )
         )
+    if request.config.publish.open_reports.enabled:
+        found.append(Showing("OpenReports", lambda stored, _: _publish_reports(request, stored)))
     return found
+
+
+def _publish_reports(request: RunRequest, stored: Stored) -> None:
+    """Where only some namespaces are collected, Reports go to no other: the roles allow no more."""
+    from auditor.publish.report_objects import ReportObjects, connect_reports
+
+    target, name = request.target(), request.config.name
+    made = open_reports(stored.result, name, request.config.publish.open_reports.outcomes)
+    manifests = [entry for entry in made.manifests if _belongs(entry, target.namespaces)]
+    if len(manifests) < len(made.manifests):
+        request.remark("OpenReports: findings about namespaces that aren't collected are in the report only")
+    objects = ReportObjects(connect_reports(target), name, target.namespaces, request.sleep)
+    objects.publish(manifests, request.remark)
+    for note in made.notes:
+        request.remark(note)
+
+
+def _belongs(manifest: Mapping[str, Any], namespaces: Sequence[str] | None) -> bool:
+    namespace = manifest["metadata"].get("namespace")
+    return namespace is None or namespaces is None or namespace in namespaces
 
 
 def _metrics(stored: Stored, store: RunStore) -> bytes:

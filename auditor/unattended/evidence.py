@@ -25,6 +25,7 @@ from auditor.model.result import AuditResult, Record
 from auditor.model.run_record import RECORD, STARTED, IncompleteKind, RunRecord, RunStarted
 from auditor.report.connectivity_json import render_record
 from auditor.report.json_report import read_json
+from auditor.report.open_reports import render_open_reports
 from auditor.store.runs import RunStore, run_folder, stored_files
 from auditor.store.shelf import ShelfError
 from auditor.unattended.request import RunRequest, Stored, rfc3339
@@ -132,8 +133,15 @@ def _audit(request: RunRequest, folder: Path) -> AuditResult:
     )
     for name in sorted(config.formats):
         with request.stage(f"Writing {FILE_NAMES[name]}"):
-            (folder / FILE_NAMES[name]).write_bytes(render(result, name))
+            (folder / FILE_NAMES[name]).write_bytes(_rendered(request, result, name))
     return result
+
+
+def _rendered(request: RunRequest, result: AuditResult, name: str) -> bytes:
+    """As the audit renders it; OpenReports objects under the run's name, as they are published."""
+    if name == "open-reports":
+        return render_open_reports(result, request.config.name)
+    return render(result, name)
 
 
 def _record(

@@ -158,8 +158,10 @@ class KubernetesConnection:
         path = _REVIEWS[resource]
         return self._send("POST", path, "application/json", json.dumps(review).encode())
 
-    def _send(self, method: str, path: str, accept: str, body: bytes | None) -> Response:
-        headers = self._headers(accept, body is not None)
+    def _send(
+        self, method: str, path: str, accept: str, body: bytes | None, content_type: str = "application/json"
+    ) -> Response:
+        headers = self._headers(accept, content_type if body is not None else None)
         client = self._client
         return _within(self._answer_timeout, lambda: self._exchange(client, method, path, headers, body))
 
@@ -188,8 +190,8 @@ class KubernetesConnection:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ConnectionFailure(_one_line(error)) from None
 
-    def _headers(self, accept: str, with_body: bool) -> dict[str, str]:
-        sent = {"Content-Type": "application/json"} if with_body else {}
+    def _headers(self, accept: str, content_type: str | None) -> dict[str, str]:
+        sent = {"Content-Type": content_type} if content_type else {}
         return {"Accept": accept, "User-Agent": f"auditor/{__version__}", **sent, **self._credentials()}
 
     def _credentials(self) -> dict[str, str]:

@@ -19,6 +19,14 @@ class LiveTarget:
 
 def connect(target: LiveTarget) -> KubernetesConnection:
     """Raises UserError when there is no usable configuration, or the client library isn't installed."""
+    require_client()
+    return KubernetesConnection(
+        kubeconfig=target.kubeconfig, context=target.context, in_cluster=target.in_cluster
+    )
+
+
+def require_client() -> None:
+    """Raises UserError when the client library isn't installed."""
     try:
         importlib.import_module("kubernetes.config")
     except ImportError:
@@ -26,6 +34,3 @@ def connect(target: LiveTarget) -> KubernetesConnection:
             "a live cluster needs the extra 'live': pip install 'auditor[live]' "
             "(or give a SOURCE: a folder, a file or a bundle)"
         ) from None
-    return KubernetesConnection(
-        kubeconfig=target.kubeconfig, context=target.context, in_cluster=target.in_cluster
-    )
