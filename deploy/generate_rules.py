@@ -15,19 +15,22 @@ _HEAD = "# Made by deploy/generate_rules.py from `{command}`; don't edit.\n"
 
 
 def rule_files() -> dict[str, str]:
-    """The text of each file: the ClusterRole of all namespaces, and the two roles of chosen namespaces."""
+    """The text of each file: the ClusterRole of all namespaces, the two roles of chosen ones, and that of publishing."""
     everywhere, chosen = ["auditor", "rbac"], ["auditor", "rbac", "--namespace", "NAME"]
+    reports = ["auditor", "rbac", "--open-reports"]
     return {
         "rules.yaml": _text(everywhere, _rules(everywhere, "ClusterRole")),
         "rules-cluster-kinds.yaml": _text(chosen, _rules(chosen, "ClusterRole")),
         "rules-namespaced-kinds.yaml": _text(chosen, _rules(chosen, "Role")),
+        "rules-open-reports.yaml": _text(reports, _rules(reports, "ClusterRole", "auditor-open-reports")),
     }
 
 
-def _rules(command: list[str], kind: str) -> Any:
+def _rules(command: list[str], kind: str, name: str = "auditor") -> Any:
     arguments = [part.replace("NAME", "name") for part in command[1:]]
     printed = subprocess.check_output([sys.executable, "-m", "auditor", *arguments], text=True)
-    (rules,) = [role["rules"] for role in yaml.safe_load_all(printed) if role["kind"] == kind]
+    roles = [(role["kind"], role["metadata"]["name"], role["rules"]) for role in yaml.safe_load_all(printed)]
+    (rules,) = [rules for of, named, rules in roles if (of, named) == (kind, name)]
     return rules
 
 

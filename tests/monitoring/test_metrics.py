@@ -194,3 +194,14 @@ def test_pushing_again_leaves_no_series_of_the_run_before(scraped: Prometheus, p
 def test_the_pushgateway_refuses_what_is_no_metric(pushgateway: str) -> None:
     with pytest.raises(DeliveryFailed, match="answered with status 400"):
         push(Address(pushgateway), "auditor", "x", b"not a metric", lambda _: None)
+
+
+def test_the_documentation_names_every_metric_with_its_labels() -> None:
+    text = (ROOT / "docs" / "publishing.md").read_text()
+    rows = re.findall(r"^\| ((?:`auditor_[a-z_]+`(?:, )?)+) \| (.*?) ?\| ", text, re.MULTILINE)
+    told = {
+        name: tuple(re.findall(r"`([a-z]+)`", labels))
+        for names, labels in rows
+        for name in re.findall(r"`(auditor_[a-z_]+)`", names)
+    }
+    assert told == {name: labels for name, (_, labels) in METRICS.items()}

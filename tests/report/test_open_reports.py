@@ -1,6 +1,7 @@
 """OpenReports objects: valid under the CRDs, every finding counted, sizes bounded, and nothing hostile in them."""
 
 import os
+import re
 from collections import Counter
 from copy import deepcopy
 from pathlib import Path
@@ -226,3 +227,9 @@ def test_a_large_cluster_does_not_fill_etcd(monkeypatch: pytest.MonkeyPatch) -> 
     assert sum(len(orjson.dumps(m["results"])) for m in made.manifests) <= 1024 * 1024
     assert len(made.notes) == 20
     assert counted(made) == Counter({"pass": 2000})
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "publishing.md").read_text()
+    rows = re.findall(r"^\| ([A-Z_]+) \| `([a-z]+)` \| (yes|no) \|", text, re.MULTILINE)
+    assert {outcome: (result, scored == "yes") for outcome, result, scored in rows} == MEANINGS
