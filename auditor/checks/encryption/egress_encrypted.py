@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from auditor.checks import told
@@ -110,11 +112,12 @@ class _Part:
 def _judge(context: Context, reach: "_Reach", subject: Subject, rows: Sequence[Egress]) -> Yielded:
     parts = []
     for row in rows:
-        scoped = [client for client in row.sources if client.id in context.in_scope]
-        through = tuple(client for client in scoped if reach.may_send(client, row))
-        if scoped:
-            code = _code(row) if through else "egress-refused"
-            parts.append(_Part(row, through or tuple(scoped), code))
+        sending = reach.senders(row)
+        through = tuple(client for client in row.sources if client.id in sending)
+        if through:
+            parts.append(_Part(row, through, _code(row)))
+        elif kept := tuple(client for client in row.sources if client.id in context.in_scope):
+            parts.append(_Part(row, kept, "egress-refused"))
     if not parts:
         return Exclusion(subject.id, "out-of-scope" if any(row.sources for row in rows) else "no-client")
     worst = min((part.code for part in parts), key=_WORST_FIRST.index)
@@ -140,20 +143,20 @@ def _is_plain(hop: Hop) -> Tri:
 
 
 def _judgement(subject: Subject, code: str, parts: Sequence[_Part]) -> Judgement:
-    clients = sorted({client.id: client for part in parts for client in part.clients}.items())
+    clients = list(islice(merge(*(part.clients for part in parts), key=lambda c: c.id), _SHOWN))
     row = parts[0].row
     parameters = {
         "host": f"{row.host}:{row.port}" if row.port else _anywhere(row.host),
         "sent": str(row.sent),
-        "sources": [name for name, _ in clients[:_SHOWN]],
-        "source_count": len(clients),
+        "sources": [client.id for client in clients],
+        "source_count": sum(len(part.clients) for part in parts),
         "causes": told.causes(cause for part in parts for cause in part.row.reasons.causes),
         "flows": [_told(part) for part in parts],
         "decided_by": told.rules(rule for part in parts for rule in part.row.reasons.chain),
     }
     evidence = (
         *(item for part in parts for item in part.row.evidence),
-        *(item for _, client in clients[:_SHOWN] for item in client.evidence[:1]),
+        *(item for client in clients for item in client.evidence[:1]),
     )
     return Judgement(code, subject, parameters, tuple(dict.fromkeys(evidence)))
 
@@ -178,18 +181,24 @@ def _told(part: _Part) -> dict[str, Any]:
 
 
 class _Reach:
-    """Whether policy lets a client open connections to addresses outside at all; a gateway's own reach is not asked for."""
+    """Which scoped clients policy lets open connections to addresses outside; a gateway's own reach is not asked for."""
 
     def __init__(self, context: Context) -> None:
+        self._context = context
         self._network = context.network
         self._ports = cache(self._ports_out)
+        self._through = cache(self._senders_on)
 
-    def may_send(self, client: Endpoint, row: Egress) -> bool:
-        """False only where policy denies every address outside on the port that is called in the end (on all of TCP where
-        that isn't known)."""
+    def senders(self, row: Egress) -> frozenset[str]:
+        """The ids of scoped clients, but for those to which policy denies every address outside on the port that is
+        called in the end (on all of TCP where that isn't known)."""
         if len(row.hops) != 1 or row.location is Location.INTERNAL:
-            return True
-        return any(_holds(ports, row.hops[0].port) for ports in self._ports(client))
+            return self._context.in_scope
+        return self._through(row.hops[0].port)
+
+    def _senders_on(self, port: int | None) -> frozenset[str]:
+        scoped = (client for client in self._context.facts.endpoints if client.id in self._context.in_scope)
+        return frozenset(c.id for c in scoped if any(_holds(ports, port) for ports in self._ports(c)))
 
     def _ports_out(self, client: Endpoint) -> tuple[PortSet, ...]:
         found: list[PortSet] = []
