@@ -1,5 +1,7 @@
 """TLS versions, cipher policies and HSTS where a controller's configuration says them; what else settings change."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +59,19 @@ def test_aws_publishes_what_its_policies_accept(policy: str, minimum: str | None
 def test_versions_in_the_names_of_aws_policies_are_those_of_the_table() -> None:
     named = {p: v for p, v in POLICIES.items() if "-1-" in p}
     assert all(f"-{version.replace('.', '-')}-" in policy for policy, version in named.items())
+
+
+def test_the_documented_table_is_the_one_that_counts() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "entry-points.md").read_text()
+    section = text[text.index("## AWS' security policies") : text.index("## Controllers out of support")]
+    told = {"SSL 3.0": "SSL"} | {f"TLS {version}": version for version in ("1.0", "1.1", "1.2", "1.3")}
+    found = {
+        f"ELBSecurityPolicy-{name}": told[line.split(" | ")[0].removeprefix("| ")]
+        for line in section.splitlines()
+        if line.startswith(("| SSL", "| TLS"))
+        for name in re.findall("`([^`]+)`", line)
+    }
+    assert found == POLICIES
 
 
 HAPROXY_OPTIONS: list[tuple[str, str | None]] = [
