@@ -184,7 +184,10 @@ def test_each_notifier_and_the_bucket_open_their_networks_alone(programs: Path, 
 
 def test_the_jobs_can_be_left_alone(programs: Path, tmp_path: Path) -> None:
     objects = render(programs, tmp_path, SMALLEST)
-    for name, file in (("auditor-daily", "daily"), ("auditor-quarterly", "quarterly")):
+    for name, file, memory in (
+        ("auditor-daily", "daily", "512Mi"),
+        ("auditor-quarterly", "quarterly", "1Gi"),
+    ):
         spec = one(objects, "CronJob", name)["spec"]
         job = spec["jobTemplate"]["spec"]
         assert (spec["concurrencyPolicy"], spec["timeZone"], spec["startingDeadlineSeconds"]) == (
@@ -196,7 +199,7 @@ def test_the_jobs_can_be_left_alone(programs: Path, tmp_path: Path) -> None:
         (container,) = job["template"]["spec"]["containers"]
         assert container["command"] == ["/opt/auditor/bin/auditor"]
         assert container["args"] == ["run", "--config", f"/etc/auditor/{file}.yaml"]
-        assert container["resources"]["limits"] == {"memory": "512Mi"}
+        assert container["resources"]["limits"] == {"memory": memory}
         failing = [r for r in job["podFailurePolicy"]["rules"] if r["action"] == "FailJob"]
         assert [r["onExitCodes"]["values"] for r in failing] == [[1, 2]]
 
@@ -340,7 +343,8 @@ def test_the_schema_knows_every_value_and_requires_no_other() -> None:
 _WHOLE = (
     "podLabels",
     "podAnnotations",
-    "resources",
+    "daily.resources",
+    "quarterly.resources",
     "networkPolicy.dns.namespaceLabels",
     "networkPolicy.dns.podLabels",
 )

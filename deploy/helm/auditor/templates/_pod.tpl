@@ -48,7 +48,7 @@ containers:
       readOnlyRootFilesystem: true
       capabilities: {drop: [ALL]}
     resources:
-      {{- toYaml $v.resources | nindent 6 }}
+      {{- toYaml (index $v .name).resources | nindent 6 }}
     volumeMounts:
       - {name: config, mountPath: /etc/auditor, readOnly: true}
       - {name: tmp, mountPath: /tmp}
