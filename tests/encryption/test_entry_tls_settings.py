@@ -623,6 +623,20 @@ def test_the_gateway_apis_versions_come_from_the_controller(
     assert row.tls.minimum_version == minimum
 
 
+def test_without_tls_no_certificate_is_asked_for_whatever_is_set() -> None:
+    secret = {NGINX + "auth-tls-secret": "shop/ca"}
+    (row,) = [r for r in rows([*WEB, NGINX_CLASS, ingress(**secret)]) if r.kind == "Ingress"]
+    assert (row.plaintext, row.client_authentication) == (Plaintext.OPEN, ClientAuthentication.NONE)
+
+
+def test_parameters_of_eks_automatic_mode_are_not_read() -> None:
+    cls = ingress_class("auto", "eks.amazonaws.com/alb")
+    cls["spec"]["parameters"] = {"apiGroup": "eks.amazonaws.com", "kind": "IngressClassParams", "name": "p"}
+    row = of_object("shop/Ingress/web", cls, ingress(cls="auto"))
+    assert row.plaintext is Plaintext.INDETERMINATE
+    assert codes(row) == ["indeterminate.entry.alb.listeners"]
+
+
 KONG: list[tuple[str, dict[str, str], BackendHop]] = [
     ("https by the Service's annotation", {"konghq.com/protocol": "https"}, BackendHop.ENCRYPTED),
     (

@@ -178,6 +178,8 @@ def _parameters(sources: Sources, view: IngressView) -> tuple[KubeObject | None,
     reference = mapping_at(owner.spec, "parameters") if owner else {}
     if reference.get("kind") != PARAMETERS.kind:
         return None, True
+    if (text_at(reference, "apiGroup") or PARAMETERS.group) != PARAMETERS.group:
+        return None, False  # EKS' automatic mode has parameters of a group of its own, which are not read.
     obj = sources.cluster.get(PARAMETERS, "", text_at(reference, "name") or "")
     return obj, obj is not None or sources.cluster.completeness(PARAMETERS).state in KNOWN
 

@@ -133,7 +133,7 @@ def entry_rows(sources: Sources, view: IngressView, judge: Judge) -> Iterator[En
             protocol="TCP",
             plaintext=found.plaintext,
             tls=found.tls,
-            client_authentication=found.client_authentication,
+            client_authentication=_client(found),
             backend=found.backend,
             hsts=found.hsts if found.tls is not None else Tri.NO,
             causes=(*found.causes, *view.ingress_class.causes),
@@ -142,6 +142,12 @@ def entry_rows(sources: Sources, view: IngressView, judge: Judge) -> Iterator[En
             evidence=tuple(dict.fromkeys((*evidence_of(view.obj, view.ingress_class.obj), *found.evidence))),
             destinations=destinations(sources, view, host),
         )
+
+
+def _client(found: Verdicts) -> ClientAuthentication:
+    """Where no TLS is served there is no handshake that could ask for a certificate, whatever is set."""
+    plain = found.tls is None and found.plaintext is not Plaintext.INDETERMINATE
+    return ClientAuthentication.NONE if plain else found.client_authentication
 
 
 def destinations(sources: Sources, view: IngressView, host: str) -> tuple[Backend, ...]:
