@@ -114,6 +114,9 @@ def read_policy(obj: KubeObject) -> CalicoPolicy:
     except Refused as refused:
         problems.append(refused)
     ingress, egress = _directions(obj.spec)
+    if any(entry not in ("Ingress", "Egress") for entry in list_at(obj.spec, "types")):
+        problems.append(Refused("spec.types", "expected Ingress or Egress"))
+        ingress = egress = True
     rules: dict[str, tuple[CalicoRule, ...]] = {}
     for name, wanted in (("ingress", ingress), ("egress", egress)):
         try:

@@ -1,14 +1,17 @@
 """All pairs at once say of every pair what the engine says of it alone."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auditor.network.addresses import External
 from auditor.network.all_pairs import AllPairs, PairVerdict
 from auditor.network.connectivity import Basis, Connectivity
 from auditor.network.universe import Peer
-from tests.network.building import connect, labels, node, pod, policy
+from tests.network.building import Raw, connect, labels, node, pod, policy
 from tests.network.generated import clusters
+from tests.network.proof import examples
+from tests.network.test_mixtures_against_reference import SETUPS, mixed_clusters
 
 
 def pairs(network: Connectivity, basis: Basis) -> dict[tuple[str, str], PairVerdict]:
@@ -53,9 +56,16 @@ def check(network: Connectivity, basis: Basis) -> None:
 
 
 @pytest.mark.parametrize("basis", list(Basis))
-@settings(max_examples=150, deadline=None)
+@examples(60)
 @given(cluster=clusters(admin=True))
 def test_every_pair_agrees_with_the_engine(basis: Basis, cluster: list[dict[str, object]]) -> None:
+    check(connect(cluster), basis)
+
+
+@pytest.mark.parametrize("basis", list(Basis))
+@examples(60)
+@given(cluster=st.sampled_from(list(SETUPS)).flatmap(mixed_clusters))
+def test_every_pair_of_a_mixture_agrees_with_the_engine(basis: Basis, cluster: list[Raw]) -> None:
     check(connect(cluster), basis)
 
 

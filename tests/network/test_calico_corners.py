@@ -86,6 +86,11 @@ CASES: list[tuple[str, list[Raw], str, str]] = [
         [np("p", ingress(allow(protocol="UDP", destination={"ports": ["http"]})))],
         *("shop/web > shop/db 80/UDP", SHUT),
     ),
+    (
+        "a type that is written otherwise is doubtful",
+        [np("p", {"selector": "all()", "types": ["ingress"], "ingress": []})],
+        *(WEB_DB, MAYBE),
+    ),
     # tiers and ties
     (
         "two policies of one order in the admin tier go by name, as everywhere in Calico",
