@@ -22,14 +22,16 @@ EGRESS_REASONS: dict[str, str] = {
     "egress.passed-on": "the sidecar passes on what isn't registered (ALLOW_ANY)",
     "egress.refused-by-proxy": "the sidecar refuses what isn't registered (REGISTRY_ONLY)",
     "egress.some-ports-not-captured": (
-        "the sidecar refuses what isn't registered, but annotations send some ports past it"
+        "the proxy refuses what isn't registered, but some ports or addresses are sent past it"
     ),
     "egress.gateway-server": "the gateway's server ({protocol}, TLS mode {mode}) takes it",
     "egress.gateway-refuses": "the gateway's server ({protocol}, TLS mode {mode}) refuses what the client's proxy sends",
     "egress.answered-by-proxy": "the routes for {host} only redirect or answer, so nothing leaves",
     "egress.linkerd-no-network": "no EgressNetwork is for the client's namespace, so what leaves is passed on as it is",
     "egress.linkerd-allow": "{network} lets everything through, as the application sends it",
-    "egress.linkerd-deny": "{network} refuses what no route describes",
+    "egress.linkerd-deny": (
+        "{network} refuses what no route describes, apart from ports that the proxy skips by default (4567, 4568)"
+    ),
     "egress.linkerd-http-route": "{route} describes plain HTTP, which leaves as it is",
     "egress.linkerd-tls-route": "{route} lets through TLS of the application's own, by server name",
     "egress.linkerd-tcp-route": "{route} lets TCP through as the application sends it",

@@ -180,6 +180,7 @@ class Encryption:
             self._client_classes,
             self._between_nodes,
             self._linkerd_config.egress_namespace,
+            self._linkerd_client.goes_past,
         ).rows()
 
     def _between_nodes(self, source: Endpoint, destination: Endpoint) -> Tri:

@@ -653,6 +653,48 @@ GATEWAYS: list[tuple[str, list[Manifest], int, list[Sent], Protection]] = [
         P.INDETERMINATE,
     ),
     (
+        "two servers that differ in TLS",
+        [
+            *egress_gateway(server(443, "HTTPS", "ISTIO_MUTUAL"), server(443, "TLS", "PASSTHROUGH")),
+            BOTH,
+            through_gateway(443, 443),
+            gateway_rule(**GATEWAY_TLS),
+            rule("out", "istio-system", **tls("SIMPLE")),
+        ],
+        80,
+        [Sent.INDETERMINATE, Sent.TLS],
+        P.INDETERMINATE,
+    ),
+    (
+        "an EnvoyFilter that touches the gateway's TLS",
+        [
+            *egress_gateway(server(443, "HTTPS", "ISTIO_MUTUAL")),
+            BOTH,
+            through_gateway(443, 443),
+            gateway_rule(**GATEWAY_TLS),
+            rule("out", "istio-system", **tls("SIMPLE")),
+            custom(
+                "networking.istio.io/v1alpha3",
+                "EnvoyFilter",
+                "f",
+                "istio-system",
+                {
+                    "workloadSelector": {"labels": {"istio": "egressgateway"}},
+                    "configPatches": [
+                        {
+                            "applyTo": "CLUSTER",
+                            "match": {"context": "GATEWAY"},
+                            "patch": {"value": {"transport_socket": {}}},
+                        }
+                    ],
+                },
+            ),
+        ],
+        80,
+        [Sent.INDETERMINATE],
+        P.INDETERMINATE,
+    ),
+    (
         "a server for another host",
         [
             *egress_gateway({**server(443, "HTTPS", "ISTIO_MUTUAL"), "hosts": ["other.example"]}),

@@ -55,6 +55,18 @@ def test_what_becomes_of_what_no_route_describes(case: str, manifests: list[Mani
     assert way(CLIENT, *manifests, port=None, host="*").sent is sent
 
 
+def test_deny_binds_only_what_the_proxy_sees() -> None:
+    arguments = ["--outbound-ports-to-ignore", "4567,4568"]
+    by_default = pod("a", proxy="linkerd-proxy", initContainers=[{"name": "linkerd-init", "args": arguments}])
+    past = pod("b", proxy="linkerd-proxy", annotations={"config.linkerd.io/skip-outbound-ports": "443"})
+    around = pod("c", proxy="linkerd-proxy", annotations={"config.linkerd.io/skip-subnets": "10.0.0.0/8"})
+    rows = ways(by_default, past, around, egress_network("Deny"))
+    assert {(row.sent, tuple(client.name for client in row.sources)) for row in rows} == {
+        (Sent.NOTHING, ("a",)),
+        (Sent.APPLICATION, ("b", "c")),
+    }
+
+
 ROUTES: list[tuple[str, Manifest, int | None, str, Sent]] = [
     (
         "TLSRoute: the application's own TLS",

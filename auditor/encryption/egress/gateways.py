@@ -1,7 +1,7 @@
 """Egress gateways: the pods behind a Service, the Gateway server that takes a host, and what passes through it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.encryption.egress.service_entries import wildcards
 from auditor.encryption.egress.values import HTTP, Sent, sent_by
@@ -101,8 +101,19 @@ class EgressGateways:
         return self._between(client, served.backend.endpoint)
 
     def server(self, served: Served, host: str, port: int) -> GatewayServer | None:
-        """The server that takes a host on the port; None where no Gateway of these pods has one."""
+        """The server that takes a host on the port; None where no Gateway of these pods has one. Servers that differ in
+        TLS leave its mode unreadable, since which of them comes first isn't followed."""
+        found = self._servers(served, host, port)
+        if not found:
+            return None
+        if len({(one.protocol, one.mode) for one in found}) == 1:
+            return found[0]
+        reasons = sum((one.reasons for one in found), Reasons())
+        return replace(found[0], mode="several", reasons=reasons)
+
+    def _servers(self, served: Served, host: str, port: int) -> list[GatewayServer]:
         own = self._gateways_of(served.backend.endpoint)
+        found = []
         ports = (port, served.backend.service_port, served.backend.target_port)
         names = frozenset(f"{obj.namespace}/{obj.name}" for obj in own)
         for obj in own:
@@ -112,8 +123,8 @@ class EgressGateways:
                     rule = RuleRef(str(obj.id), f"spec.servers[{index}]", obj.evidence_id)
                     protocol = (text_at(server, "port", "protocol") or "").upper()
                     reasons = Reasons((), (rule,), (obj.evidence_id,))
-                    return GatewayServer(names, number, protocol, _mode(server, protocol), reasons)
-        return None
+                    found.append(GatewayServer(names, number, protocol, _mode(server, protocol), reasons))
+        return found
 
     def _gateways_of(self, endpoint: Endpoint) -> list[KubeObject]:
         if endpoint.id not in self._of_pods:

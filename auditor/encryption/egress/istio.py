@@ -15,7 +15,7 @@ from auditor.encryption.istio.destination_rules import Settings, wire_of
 from auditor.encryption.istio.imported_hosts import imports
 from auditor.encryption.istio.mesh_config import ROOT_NAMESPACE, MeshConfig
 from auditor.encryption.istio.outbound import IstioOutbound
-from auditor.encryption.istio.proxy_settings import filters_touching_tls
+from auditor.encryption.istio.proxy_settings import filters_touching_tls, gateway_patches
 from auditor.encryption.istio.waypoints import Waypoint, Waypoints
 from auditor.encryption.verdicts import Reasons, Wire
 from auditor.inventory.data_plane import is_istio_gateway
@@ -186,7 +186,7 @@ class IstioEgress:
     def _straight(
         self, client: Endpoint, config: MeshConfig, host: str, number: int, subset: str | None, protocol: str
     ) -> Way:
-        entry = self._entries.of_host(host, client.namespace)
+        entry = self._entries.of_host(host, client.namespace, number)
         port = entry.port(number) if entry else None
         if entry is None or port is None:
             return self._unknown(client, host, _cause("indeterminate.egress.unregistered-target", host))
@@ -262,6 +262,13 @@ class IstioEgress:
     ) -> Way:
         """Client to gateway under the rules for the gateway's Service, then on from the gateway under its own routes."""
         number = target.port or port.number
+        gateway = served.backend.endpoint
+        root = config.root_namespace or ROOT_NAMESPACE
+        patched = list(gateway_patches(self._outbound.filters.of(gateway, gateway.namespace, root)))
+        if patched:
+            cause = Cause("indeterminate.istio.envoy-filter", (("policy", patched[0].object),))
+            touched = Reasons((cause,), tuple(patched[:1]), (patched[0].evidence_id,))
+            return self._unknown(client, gateway.id, touched)
         wire = self._outbound.to_backend(client, served.backend, target.subset)
         server = self._gateways.server(served, host, number)
         if server is None:
@@ -274,7 +281,6 @@ class IstioEgress:
         )
         if sent is Sent.NOTHING:
             return (first,)
-        gateway = served.backend.endpoint
         inner = server.inner(protocol)
         services = self._routes.of(gateway.namespace, server.names, host, server.port, inner)
         if not services or None in services:

@@ -56,13 +56,14 @@ class ServiceEntries:
             for host in entry.hosts:
                 self._by_host.setdefault(host, []).append(entry)
 
-    def of_host(self, host: str, client: str) -> ServiceEntry | None:
+    def of_host(self, host: str, client: str, port: int | None = None) -> ServiceEntry | None:
         """The entry that a client of a namespace has for a host: its own namespace's first, an exact host before a
-        wildcard."""
+        wildcard; several entries for a host add up, so that one that has the port comes first."""
         for name in (host, *wildcards(host)):
             found = [entry for entry in self._by_host.get(name, ()) if entry.visible_to(client)]
             if found:
-                return min(found, key=lambda entry: (entry.obj.namespace != client, entry.obj.id))
+                fitting = [entry for entry in found if port is None or entry.port(port)] or found
+                return min(fitting, key=lambda entry: (entry.obj.namespace != client, entry.obj.id))
         return None
 
     def naming(self, host: str) -> Iterator[ServiceEntry]:

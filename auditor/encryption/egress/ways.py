@@ -2,7 +2,7 @@
 alike together."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, pairwise
 
@@ -93,7 +93,9 @@ class WaysOut:
         classes: ClientClasses,
         nodes: Callable[[Endpoint, Endpoint], Tri],
         linkerd_namespace: str,
+        past_linkerd: Callable[[Endpoint], bool],
     ) -> None:
+        self._past_linkerd = past_linkerd
         self._cluster = cluster
         self._endpoints = endpoints
         self._configs = configs
@@ -187,12 +189,13 @@ class WaysOut:
                 )
 
     def _out_of_linkerd(self) -> Iterator[Egress]:
-        by_way: dict[tuple[str, str, int | None], tuple[LinkerdWay, list[Endpoint]]] = {}
+        by_way: dict[tuple[str, str, int | None, bool], tuple[LinkerdWay, list[Endpoint]]] = {}
         ways = {namespace: self._linkerd.out_of(namespace) for namespace in self._cluster.namespaces}
         for client in self._of_plane(DataPlane.LINKERD):
             for way in ways.get(client.namespace, ()):
-                key = (str(way.object.id) if way.object else "", way.host, way.port)
-                by_way.setdefault(key, (way, []))[1].append(client)
+                past = way.sent is Sent.NOTHING and self._past_linkerd(client)
+                key = (str(way.object.id) if way.object else "", way.host, way.port, past)
+                by_way.setdefault(key, (_past(way) if past else way, []))[1].append(client)
         for way, members in by_way.values():
             hop = Hop(members[0].id, OUTSIDE, way.sent, way.reasons)
             yield Egress(
@@ -296,6 +299,12 @@ def _is_sorted(members: Sequence[Endpoint]) -> bool:
 
 def _sorted(members: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     return tuple(sorted(members, key=lambda client: client.id))
+
+
+def _past(way: LinkerdWay) -> LinkerdWay:
+    """What is refused binds only traffic that the proxy sees."""
+    passed = Reasons((Cause("egress.some-ports-not-captured"),))
+    return replace(way, sent=Sent.APPLICATION, reasons=way.reasons + passed)
 
 
 def _entries_of(route: KubeObject) -> Iterator[str]:

@@ -109,6 +109,17 @@ def filters_touching_tls(filters: list[KubeObject], port: int, *, inbound: bool)
                 yield RuleRef(str(obj.id), f"spec.configPatches[{index}]", obj.evidence_id)
 
 
+def gateway_patches(filters: list[KubeObject]) -> Iterator[RuleRef]:
+    """The patches of EnvoyFilters that may change TLS of a gateway's listeners or of its clusters."""
+    for obj in filters:
+        for index, patch in enumerate(mappings_at(obj.body, "spec", "configPatches")):
+            if (text_at(patch, "match", "context") or "ANY") not in ("ANY", "GATEWAY"):
+                continue
+            value = mapping_at(patch, "patch").get("value")
+            if text_at(patch, "applyTo") in _LISTENER_OBJECTS or _names_tls(value, 0):
+                yield RuleRef(str(obj.id), f"spec.configPatches[{index}]", obj.evidence_id)
+
+
 def _touches(patch: JsonObject, port: int, inbound: bool) -> bool:
     context = text_at(patch, "match", "context") or "ANY"
     if context not in ("ANY", "SIDECAR_INBOUND" if inbound else "SIDECAR_OUTBOUND"):

@@ -12,6 +12,8 @@ from auditor.inventory.endpoints import Endpoint
 from auditor.inventory.services import Services
 from auditor.model.verdict import Cause, Tri
 
+_BY_DEFAULT = ((4567, 4567), (4568, 4568))
+
 
 class LinkerdOutbound:
     """The client's side of Linkerd."""
@@ -51,6 +53,13 @@ class LinkerdOutbound:
         if subnets or inbound.unreadable or outbound.unreadable:
             return _because(Wire.INDETERMINATE, "indeterminate.linkerd.client-capture", source)
         return _because(Wire.MESH_MTLS, "linkerd.client-mtls", destination)
+
+    def goes_past(self, source: Endpoint) -> bool:
+        """Whether outbound traffic goes past the source's proxy, beyond the two ports that are skipped by default."""
+        skipped = self._skipped_outbound(source)
+        more = [ports for ports in skipped.ranges if ports not in _BY_DEFAULT]
+        subnets = source.annotations.get(CONFIG_PREFIX + "skip-subnets")
+        return bool(subnets or more or skipped.everything or skipped.unreadable)
 
     def _control_plane(self, source: Endpoint) -> str:
         return source.labels.get(CONTROL_PLANE) or self._config.namespace
