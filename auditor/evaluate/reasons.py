@@ -34,6 +34,11 @@ UNKNOWN_REASON = Reason(
     Outcome.ERROR,
     "The check gave the reason {given}, which is not in its closed list.",
 )
+UNKNOWN_EXCLUSION = Reason(
+    "error.unknown-exclusion",
+    Outcome.ERROR,
+    "The check left {subject} out for the reason {given}, which is not in the closed list of exclusions.",
+)
 
 RUNNER_REASONS = {
     reason.code: reason
@@ -44,6 +49,7 @@ RUNNER_REASONS = {
         ALL_EXCLUDED,
         CHECK_FAILED,
         UNKNOWN_REASON,
+        UNKNOWN_EXCLUSION,
         SCOPE_UNDECIDED,
         ENTRY_SCOPE,
     )

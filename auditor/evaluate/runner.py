@@ -7,7 +7,15 @@ from auditor.checks.context import Context
 from auditor.checks.definition import Check, Judgement
 from auditor.evaluate import reasons as own
 from auditor.model.evidence import Completeness, Gap
-from auditor.model.finding import CLUSTER_SUBJECT, Exclusion, Finding, Read, Reason
+from auditor.model.finding import (
+    CLUSTER_SUBJECT,
+    EXCLUSION_REASONS,
+    Exclusion,
+    Finding,
+    Read,
+    Reason,
+    Subject,
+)
 from auditor.model.outcome import Outcome
 
 _KNOWN = (Completeness.COMPLETE, Completeness.NOT_INSTALLED)
@@ -30,8 +38,12 @@ def run_check(control: str, check: Check, parameters: object, context: Context) 
     listed: set[str] = set()
     try:
         for entry in check.run(context, parameters):
-            if isinstance(entry, Exclusion):
+            if isinstance(entry, Exclusion) and entry.reason in EXCLUSION_REASONS:
                 excluded.add(entry)
+                listed.add(entry.subject)
+                continue
+            if isinstance(entry, Exclusion):
+                findings.append(_unknown_exclusion(control, check, entry))
                 listed.add(entry.subject)
                 continue
             findings.append(_finding(control, check, entry, context))
@@ -56,6 +68,12 @@ def _finding(control: str, check: Check, entry: Judgement, context: Context) -> 
         control, check.id, entry.subject, reason.outcome, reason.code, entry.parameters, entry.evidence
     )
     return _downgraded(finding, check, reason, context, entry.listed)
+
+
+def _unknown_exclusion(control: str, check: Check, entry: Exclusion) -> Finding:
+    """Nobody could say why the subject was left out: it isn't."""
+    subject, given = Subject(entry.subject), {"given": entry.reason}
+    return Finding(control, check.id, subject, Outcome.ERROR, own.UNKNOWN_EXCLUSION.code, given)
 
 
 def _downgraded(finding: Finding, check: Check, reason: Reason, context: Context, listed: bool) -> Finding:

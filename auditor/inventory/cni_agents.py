@@ -75,7 +75,7 @@ class _Found:
 def find_cni_agents(cluster: Cluster) -> tuple[CniAgent, ...]:
     """Every agent in the evidence, by name and namespace. Only pods on the node's network count."""
     groups: dict[tuple[str, str], _Found] = {}
-    for obj, spec in _on_node_network(cluster):
+    for obj, spec in on_node_network(cluster):
         for container in mappings_at(spec, "containers"):
             name = AGENT_CONTAINERS.get(text_at(container, "name") or "")
             if name is not None:
@@ -96,7 +96,8 @@ def knows_every_node(cluster: Cluster) -> bool:
     return bool(cluster.nodes) and cluster.completeness(NODE, observed=True).state in _KNOWN
 
 
-def _on_node_network(cluster: Cluster) -> Iterator[tuple[KubeObject, JsonObject]]:
+def on_node_network(cluster: Cluster) -> Iterator[tuple[KubeObject, JsonObject]]:
+    """DaemonSets and pods that use their node's network, as agents do, with the pod's specification."""
     for daemon in cluster.all(DAEMON_SET):
         spec = mapping_at(pod_template(daemon), "spec")
         if spec.get("hostNetwork") is True:
@@ -110,7 +111,7 @@ def _agent(cluster: Cluster, name: str, namespace: str, found: _Found) -> CniAge
     nodes = node_names(cluster)
     running = [pod for pod in found.pods if is_observed(pod)]
     ready = {text_at(pod.spec, "nodeName") or "" for pod in running if is_ready(pod)} - {""}
-    if not found.pods and any(_all_ready(daemon, len(nodes)) for daemon in found.daemons):
+    if not found.pods and any(all_ready(daemon, len(nodes)) for daemon in found.daemons):
         ready = set(nodes)
     counted = any(isinstance(d.status.get("desiredNumberScheduled"), int) for d in found.daemons)
     objects = (*found.daemons, *found.pods)
@@ -129,7 +130,7 @@ def _agent(cluster: Cluster, name: str, namespace: str, found: _Found) -> CniAge
     )
 
 
-def _all_ready(daemon: KubeObject, nodes: int) -> bool:
+def all_ready(daemon: KubeObject, nodes: int) -> bool:
     """Without pods in the evidence the DaemonSet's own count is the next best observation."""
     desired, ready = (daemon.status.get(key) for key in ("desiredNumberScheduled", "numberReady"))
     return isinstance(desired, int) and isinstance(ready, int) and ready >= desired >= max(nodes, 1)

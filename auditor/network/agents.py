@@ -5,13 +5,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.inventory.cluster import Cluster, is_finished, is_ready
+from auditor.inventory.cluster import Cluster, is_ready
+from auditor.inventory.cni_agents import all_ready, on_node_network
+from auditor.inventory.endpoints import pod_template
 from auditor.model.evidence import Completeness
 from auditor.model.kinds import DAEMON_SET, NODE, POD
 from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
 from auditor.model.verdict import Cause
 from auditor.network.reasons import cause
-from auditor.network.support import AGENTS, FLANNEL_CONTAINERS, IN_PROCESS, AgentKind, Row, Support, Version
+from auditor.network.support import (
+    AGENTS,
+    AUTO_MODE,
+    AUTO_MODE_AGENT,
+    FLANNEL_CONTAINERS,
+    IN_PROCESS,
+    AgentKind,
+    Row,
+    Support,
+    Version,
+)
 
 _VERSION = re.compile(r"v?(\d{1,8})(?:\.(\d{1,4}))?")
 
@@ -85,52 +97,47 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class AgentsFound:
-    """The agents, and why there may be others that the evidence does not show (None: there are none)."""
+    """The agents, and why there may be others that the evidence does not show (None: there are none).
+
+    `hidden`: nodes that may have an agent built in, which no pod shows.
+    """
 
     found: tuple[Agent, ...]
     uncertain: Cause | None
+    hidden: frozenset[str] = frozenset()
 
 
 def find_agents(cluster: Cluster, nodes: Sequence[str]) -> AgentsFound:
     """Every agent of the support matrix that runs, or is declared, in the cluster."""
-    pods = [pod for pod in cluster.pods if not is_finished(pod) and _is_on_node_network(pod.spec)]
-    daemons = [obj for obj in cluster.all(DAEMON_SET) if _is_on_node_network(_template(obj))]
-    found = tuple(
-        agent for kind in AGENTS if (agent := _find(cluster, kind, pods, daemons, nodes)) is not None
-    )
-    return AgentsFound(found, _uncertain(cluster, pods, found))
-
-
-def _is_on_node_network(spec: JsonObject) -> bool:
-    return spec.get("hostNetwork") is True
-
-
-def _template(daemon: KubeObject) -> JsonObject:
-    return mapping_at(daemon.body, "spec", "template", "spec")
+    placed = list(on_node_network(cluster))
+    found = tuple(agent for kind in AGENTS if (agent := _find(cluster, kind, placed, nodes)) is not None)
+    key, value = AUTO_MODE
+    hidden = frozenset(node.name for node in cluster.all(NODE) if node.labels.get(key) == value)
+    return AgentsFound(found, _uncertain(cluster, found, hidden), hidden)
 
 
 def _find(
     cluster: Cluster,
     kind: AgentKind,
-    pods: Sequence[KubeObject],
-    daemons: Sequence[KubeObject],
+    placed: Sequence[tuple[KubeObject, JsonObject]],
     nodes: Sequence[str],
 ) -> Agent | None:
-    own_pods = [(pod, c) for pod in pods if (c := _container(pod.spec, kind)) is not None]
-    own_daemons = [(d, c) for d in daemons if (c := _container(_template(d), kind)) is not None]
-    if not own_pods and not own_daemons:
+    own = [(obj, spec, c) for obj, spec in placed if (c := _container(spec, kind)) is not None]
+    if not own:
         return None
-    ready = {name for pod, _ in own_pods if is_ready(pod) and (name := text_at(pod.spec, "nodeName"))}
-    if not own_pods and any(_all_ready(daemon, len(nodes)) for daemon, _ in own_daemons):
+    own.sort(key=lambda entry: entry[0].key == DAEMON_SET)
+    own_daemons = [obj for obj, _, _ in own if obj.key == DAEMON_SET]
+    own_pods = [obj for obj, _, _ in own if obj.key != DAEMON_SET]
+    ready = {name for pod in own_pods if is_ready(pod) and (name := text_at(pod.spec, "nodeName"))}
+    if not own_pods and any(all_ready(daemon, len(nodes)) for daemon in own_daemons):
         ready = set(nodes)
-    containers = [container for _, container in (*own_pods, *own_daemons)]
-    beside = [c for pod, _ in own_pods for c in mappings_at(pod.spec, "containers")]
-    beside += [c for daemon, _ in own_daemons for c in mappings_at(_template(daemon), "containers")]
-    settings, config = _settings(cluster, kind, beside)
-    sources = [obj for obj, _ in (*own_daemons, *own_pods)] + ([config] if config else [])
+    settings, config = _settings(
+        cluster, kind, [c for _, spec, _ in own for c in mappings_at(spec, "containers")]
+    )
+    sources = [obj for obj, _, _ in own] + ([config] if config else [])
     return Agent(
         kind=kind,
-        version=_oldest_version(containers),
+        version=_oldest_version([container for _, _, container in own]),
         settings=settings,
         ready_nodes=frozenset(ready),
         observed=bool(own_pods),
@@ -146,12 +153,6 @@ def _container(spec: JsonObject, kind: AgentKind) -> JsonObject | None:
         if container.get("name") in kind.containers or any(word in image for word in kind.images):
             return container
     return None
-
-
-def _all_ready(daemon: KubeObject, nodes: int) -> bool:
-    """Without pods in the evidence the DaemonSet's own count is the next best observation."""
-    desired, ready = (daemon.status.get(key) for key in ("desiredNumberScheduled", "numberReady"))
-    return isinstance(desired, int) and isinstance(ready, int) and ready >= desired >= max(nodes, 1)
 
 
 def _oldest_version(containers: Sequence[JsonObject]) -> Version | None:
@@ -194,7 +195,9 @@ def _container_settings(container: JsonObject, names: set[str]) -> Iterator[tupl
                 yield name, value if separator else "true"
 
 
-def _uncertain(cluster: Cluster, pods: Sequence[KubeObject], found: Sequence[Agent]) -> Cause | None:
+def _uncertain(cluster: Cluster, found: Sequence[Agent], hidden: frozenset[str]) -> Cause | None:
+    if hidden:
+        return cause("unknown.in-process", agent=AUTO_MODE_AGENT)
     if found:
         return None
     for node in cluster.all(NODE):
@@ -209,7 +212,8 @@ def _uncertain(cluster: Cluster, pods: Sequence[KubeObject], found: Sequence[Age
 
 def runs_flannel(cluster: Cluster) -> bool:
     """Whether flannel's pods or DaemonSet are there: alone it enforces nothing."""
-    specs = [pod.spec for pod in cluster.pods] + [_template(daemon) for daemon in cluster.all(DAEMON_SET)]
+    specs = [pod.spec for pod in cluster.pods]
+    specs += [mapping_at(pod_template(daemon), "spec") for daemon in cluster.all(DAEMON_SET)]
     return any(
         container.get("name") in FLANNEL_CONTAINERS
         for spec in specs

@@ -99,8 +99,11 @@ class Enforcement:
     def unknown_cause(self, layer: str, subject: int) -> Cause:
         """Why it is unknown whether a layer is enforced."""
         entry = self._layers[layer]
-        mesh = layer not in NETWORK_LAYERS
-        why = cause("unknown.data-plane") if mesh else entry.report.cause
+        why = entry.report.cause
+        if layer not in NETWORK_LAYERS:
+            why = cause("unknown.data-plane")
+        elif entry.status is Status.ENFORCED and self._agents.uncertain is not None:
+            why = self._agents.uncertain
         return cause("indeterminate.enforcement-unknown", layer=layer, why=sentence(why))
 
     def _network(self, layer: str) -> _Judged:
@@ -133,10 +136,15 @@ class Enforcement:
             observed = any(agent.observed for agent in able)
             status = Status.NOT_ENFORCED if observed else Status.UNKNOWN
             return self._without(layer, status, cause("unknown.not-ready", agent=names), names, evidence)
-        missing = tuple(sorted(set(nodes) - ready))
+        hidden = self._agents.hidden - ready
+        missing = tuple(sorted(set(nodes) - ready - hidden))
         why = cause("unknown.not-ready" if missing else "enforced.agent", agent=names)
-        report = LayerEnforcement(layer, Status.ENFORCED.value, names, missing, evidence, why)
-        return _Judged(Status.ENFORCED, report, self._on(missing))
+        said = Status.ENFORCED
+        if hidden and not missing and self._agents.uncertain is not None:
+            why, said = self._agents.uncertain, Status.UNKNOWN
+        report = LayerEnforcement(layer, said.value, names, missing, evidence, why)
+        exposed = self._on(missing)
+        return _Judged(Status.ENFORCED, report, exposed, self._on(hidden) & ~exposed)
 
     def _on(self, nodes: Iterable[str]) -> Bits:
         """Endpoints with a pod on one of the nodes, and those of which no node is known."""

@@ -186,3 +186,7 @@ AGENTS: tuple[AgentKind, ...] = (
 FLANNEL_CONTAINERS = ("kube-flannel",)
 IN_PROCESS = {"+k3s": "k3s", "+rke2": "rke2", "+k0s": "k0s"}
 """Kubelet versions of distributions that may run the agent in their own process, where no pod shows it."""
+
+AUTO_MODE = ("eks.amazonaws.com/compute-type", "auto")
+"""The label of nodes of EKS Auto Mode: the network policy agent is a part of the node there, where no pod shows it."""
+AUTO_MODE_AGENT = "the network policy agent of EKS Auto Mode"

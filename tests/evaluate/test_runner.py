@@ -71,6 +71,13 @@ def test_a_reason_outside_the_closed_list_is_an_error() -> None:
     assert outcomes(run(yielding(said("fine")))) == [("ERROR", "error.unknown-reason")]
 
 
+def test_an_exclusion_outside_the_closed_list_is_an_error_and_excludes_nothing() -> None:
+    done = run(yielding(Exclusion("shop/Pod/web", "felt-like-it"), said("good")))
+    assert outcomes(done) == [("ERROR", "error.unknown-exclusion"), ("PASS", "good")]
+    assert done.findings[0].subject.id == "shop/Pod/web"
+    assert (done.listed, done.excluded) == (frozenset({"shop/Pod/web"}), frozenset())
+
+
 def test_no_subject_in_complete_evidence_is_said_aloud() -> None:
     assert outcomes(run(yielding())) == [("NOT_APPLICABLE", "no-subject")]
 

@@ -6,6 +6,7 @@ import pytest
 
 from auditor.model.verdict import Reach, Tri
 from auditor.network.connectivity import Connectivity
+from auditor.network.reasons import sentence
 from tests.network.building import Raw, agent, cluster_policy, connect, namespace, node, pod, policy
 
 _DENY = policy("deny", ingress=[])
@@ -112,6 +113,29 @@ def test_15_k3s_runs_its_agent_in_its_own_process() -> None:
     k3s = node("node-1", "192.0.2.1")
     k3s["status"]["nodeInfo"]["kubeletVersion"] = "v1.33.1+k3s1"
     assert _layer(_with(k3s, _DENY), "networkpolicy") == "unknown"
+
+
+def _auto(name: str, address: str) -> Raw:
+    return node(name, address, {"eks.amazonaws.com/compute-type": "auto"})
+
+
+def test_15_nodes_of_eks_auto_mode_have_the_agent_built_in_where_no_pod_shows_it() -> None:
+    connectivity = _with(_auto("node-1", "192.0.2.1"), _auto("node-2", "192.0.2.2"), _DENY)
+    assert _layer(connectivity, "networkpolicy") == "unknown"
+    decision = _decision(connectivity)
+    assert (decision.verdict, decision.declared) == (Reach.INDETERMINATE, Reach.DENIED)
+    assert "EKS Auto Mode" in sentence(decision.cause)
+
+
+def test_15_beside_nodes_with_the_agents_pods_only_those_of_eks_auto_mode_are_unknown() -> None:
+    """The database is on node-2, which has the agent's pod; where the web pod is nobody can tell."""
+    aws = agent("aws-node", "aws-eks-nodeagent", "node-2", args=["--enable-network-policy=true"])
+    around = [_auto("node-1", "192.0.2.1"), node("node-2", "192.0.2.2"), aws, namespace("default")]
+    pods = [pod("web", node="node-1", address="10.0.0.1"), pod("db", node="node-2", address="10.0.0.2")]
+    connectivity = connect([*around, *pods, policy("all", types=["Ingress"])])
+    assert _layer(connectivity, "networkpolicy") == "unknown"
+    assert _decision(connectivity).verdict is Reach.DENIED
+    assert _decision(connectivity, "default/db", "default/web").verdict is Reach.INDETERMINATE
 
 
 def test_15_manifests_alone_show_no_agent() -> None:
