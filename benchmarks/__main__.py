@@ -5,6 +5,8 @@ import runpy
 for name in (
     "benchmarks.main_job",
     "benchmarks.connectivity",
+    "benchmarks.mixtures",
+    "benchmarks.answers",
     "benchmarks.encryption",
     "benchmarks.entry_points",
     "benchmarks.flows",

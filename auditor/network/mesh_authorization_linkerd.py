@@ -209,7 +209,7 @@ class _Compiler:
                 continue
             key = (policy, port_ranges(endpoint.annotations.get(_REQUIRE_IDENTITY, "")))
             groups[key] = groups.get(key, 0) | 1 << position
-        for (policy, identified), subjects in sorted(groups.items(), key=str):
+        for (policy, identified), subjects in sorted(groups.items(), key=lambda entry: str(entry[0])):
             rules = tuple(self._default_rules(policy, identified, subjects))
             if rules:
                 directions = {Direction.INGRESS: Directed(subjects, rules, isolates=False)}

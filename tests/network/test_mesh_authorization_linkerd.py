@@ -1,5 +1,6 @@
 """Linkerd's inbound policy as a layer (encryption.md 2), worked out by hand."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -349,3 +350,19 @@ def test_a_missing_reference_is_a_problem_of_the_policy() -> None:
 def test_the_layer_says_where_it_is_enforced() -> None:
     status = {entry.layer: entry.status for entry in cluster(config(), server()).enforcement}
     assert status["linkerd-authorization"] == "enforced"
+
+
+def test_more_pods_than_a_decimal_number_may_have_digits() -> None:
+    """Sets of pods are numbers that must never be written out: Python refuses to beyond a limit, here its lowest."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        crowd = [
+            workload(f"p{number}", "shop", f"10.1.{number >> 8}.{number & 255}") for number in range(2200)
+        ]
+        connectivity = connect([SHOP, config("all-authenticated"), *crowd])
+        assert {
+            entry.status for entry in connectivity.enforcement if entry.layer == "linkerd-authorization"
+        } == {"enforced"}
+    finally:
+        sys.set_int_max_str_digits(limit)
