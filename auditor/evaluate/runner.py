@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from auditor.checks.context import Context
 from auditor.checks.definition import Check, Judgement
 from auditor.evaluate import reasons as own
+from auditor.evaluate.port_joining import join_ports
 from auditor.model.evidence import Completeness, Gap
 from auditor.model.finding import (
     CLUSTER_SUBJECT,
@@ -54,7 +55,9 @@ def run_check(control: str, check: Check, parameters: object, context: Context) 
     findings += _about_the_population(control, check, len(listed), not findings, context)
     evaluated = {finding.subject.id for finding in findings}
     return CheckRun(
-        tuple(findings), frozenset(listed), frozenset(e for e in excluded if e.subject not in evaluated)
+        tuple(join_ports(findings)),
+        frozenset(listed),
+        frozenset(e for e in excluded if e.subject not in evaluated),
     )
 
 
