@@ -57,7 +57,7 @@ check: $(VENV)/.test
 	@$(BIN)/lint-imports
 
 unit: $(VENV)/.test live-programs
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(JOBS)
 
 live-programs:
 	@if command -v go >/dev/null; then bash tests/live/controlplane/build.sh "$(PROGRAMS)"; \

@@ -304,12 +304,21 @@ class Cluster:
         self, method: str, path: str, body: object = None, *, token: str | None = None
     ) -> tuple[int, Any]:
         """Status and JSON of one request, by the administrator or by the bearer of `token`; one connection a thread."""
-        connection = getattr(self._connections, "open", None)
-        if connection is None:
-            connection = HTTPSConnection("127.0.0.1", self.port, context=self._context, timeout=60)
-            self._connections.open = connection
         headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"}
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        text = json.dumps(body) if body is not None else None
+        if getattr(self._connections, "open", None) is not None:
+            try:
+                return self._answer(method, path, text, headers)
+            except (OSError, HTTPException):  # it was idle for too long, or the API server was restarted
+                self._forget_connection()
+        self._connections.open = HTTPSConnection("127.0.0.1", self.port, context=self._context, timeout=60)
+        return self._answer(method, path, text, headers)
+
+    def _answer(
+        self, method: str, path: str, body: str | None, headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
+        connection = self._connections.open
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         text = answer.read()
         json_type = answer.headers.get("Content-Type", "").startswith("application/json")

@@ -9,16 +9,6 @@ import pytest
 from tests.live.cluster import Cluster
 from tests.live.programs import ProgramsMissing, built_programs
 
-pytest.importorskip("kubernetes")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One group for all live tests (`--dist loadgroup`)."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("live"))
-
 
 @pytest.fixture(scope="session")
 def programs() -> Path:
