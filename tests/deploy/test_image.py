@@ -146,6 +146,9 @@ def cluster(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield started
 
 
+WITH_PDF = laid_over(SMALLEST, {"daily": {"formats": ["html", "json", "pdf"]}})
+
+
 def _check(run: Path, ended: Ended) -> None:
     record = json.loads((run / "run.json").read_text())
     assert (record["complete"], record["exit_code"]) == (True, 0), record["incomplete_kinds"]
@@ -157,7 +160,7 @@ def test_the_cronjobs_command_audits_a_cluster(
     image: Image, programs: Path, cluster: Cluster, tmp_path: Path
 ) -> None:
     """The command line and configuration of the chart, as its ServiceAccount, on a real API server."""
-    ended = run_daily(image.root, cluster, render(programs, tmp_path, SMALLEST), tmp_path)
+    ended = run_daily(image.root, cluster, render(programs, tmp_path, WITH_PDF), tmp_path)
     assert ended.code == 0, ended.output
     (run,) = (tmp_path / "evidence").iterdir()
     _check(run, ended)
@@ -173,7 +176,7 @@ def test_the_cronjobs_command_fills_a_bucket(
         "storage": {"bucket": {**bucket, "credentialsSecret": "s3"}},
         "bucket": {"cidrs": ["203.0.113.7/32"]},
     }
-    objects = render(programs, tmp_path, laid_over(SMALLEST, change))
+    objects = render(programs, tmp_path, laid_over(WITH_PDF, change))
     secret = f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
     ended = run_daily(image.root, cluster, objects, tmp_path, {"credentials/bucket/credentials": secret})
     assert ended.code == 0, ended.output
