@@ -24,6 +24,7 @@ from auditor.evaluate.permissions import (
 )
 from auditor.evaluate.results import Particulars, build_result
 from auditor.evaluate.scope_fit import check_scope_fits
+from auditor.model.control import Control
 from auditor.model.kinds import KindKey
 from auditor.model.outcome import Outcome
 from auditor.model.result import AuditResult, Tool
@@ -97,10 +98,29 @@ def _quiet(_: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedControls:
+    """How many control files are valid, and the ids among them that built-in controls have."""
+
+    count: int
+    built_in: tuple[str, ...]
+
+
 def load_controls(folders: Sequence[Path] = ()) -> Catalogue:
     """The packaged catalogue and the user's own controls. Raises UserError."""
     own = [text for folder in folders for text in user_controls(folder)]
     return load_catalogue([*packaged_controls(), *own], packaged_frameworks())
+
+
+def check_own_controls(path: Path) -> CheckedControls:
+    """The user's control files, checked as if they stood in the place of the packaged ones with their ids.
+
+    So the packaged folder and copies of it can be checked too. Raises UserError, one line an error.
+    """
+    own = user_controls(path)
+    bind_checks(load_catalogue(own, packaged_frameworks(), packaged_controls()), all_checks())
+    ids = {parse_strict(text.text, text.name, Control).value.id for text in own}
+    return CheckedControls(len(own), tuple(sorted(ids & load_controls().controls.keys())))
 
 
 def load_scope(path: Path) -> tuple[Located[Scope], str]:

@@ -33,8 +33,12 @@ class Catalogue:
 FRAMEWORK_ORDER = ("pci-dss-4.0.1", "hipaa", "gdpr")
 
 
-def load_catalogue(controls: Iterable[SourceText], frameworks: Iterable[SourceText]) -> Catalogue:
-    """Parse and cross-check.
+def load_catalogue(
+    controls: Iterable[SourceText],
+    frameworks: Iterable[SourceText],
+    stand_ins: Iterable[SourceText] = (),
+) -> Catalogue:
+    """Parse and cross-check. `stand_ins` are controls that count only where `controls` does not define their id.
 
     Raises UserError, one line an error: whatever parse_strict refuses, duplicate ids, requirements that aren't in
     their framework's list, controls that `requires` name and nobody defines, circles among them.
@@ -42,9 +46,9 @@ def load_catalogue(controls: Iterable[SourceText], frameworks: Iterable[SourceTe
     found_frameworks = {
         f.value.id: f.value for f in (parse_strict(s.text, s.name, Framework) for s in frameworks)
     }
-    parsed = [
-        parse_strict(source.text, source.name, Control) for source in sorted(controls, key=lambda s: s.name)
-    ]
+    parsed = _parsed(controls)
+    given = {entry.value.id for entry in parsed}
+    parsed += [entry for entry in _parsed(stand_ins) if entry.value.id not in given]
     located = {entry.value.id: entry for entry in parsed}
     errors = [*_duplicates(parsed)]
     for entry in parsed:
@@ -55,6 +59,11 @@ def load_catalogue(controls: Iterable[SourceText], frameworks: Iterable[SourceTe
         raise UserError("\n".join(str(error) for error in errors))
     ordered = sorted(found_frameworks.values(), key=_framework_rank)
     return Catalogue(dict(sorted(located.items())), {framework.id: framework for framework in ordered})
+
+
+def _parsed(sources: Iterable[SourceText]) -> list[Located[Control]]:
+    ordered = sorted(sources, key=lambda source: source.name)
+    return [parse_strict(source.text, source.name, Control) for source in ordered]
 
 
 def _framework_rank(framework: Framework) -> tuple[int, str]:

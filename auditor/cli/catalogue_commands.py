@@ -78,14 +78,24 @@ def _named(id: str, controls: "list[Control]") -> "Control":
 
 
 def check_controls(path: Path) -> None:
-    """Check your own controls: fields, ids, checks with their parameters, requirements."""
-    from auditor.audit import load_controls
-    from auditor.checks.registry import all_checks
-    from auditor.collect.catalogue_files import user_controls
-    from auditor.evaluate.assessment import bind_checks
+    """Check your own controls: fields, ids, checks with their parameters, requirements.
 
-    bind_checks(load_controls([path]), all_checks())
-    print(f"{path}: {len(user_controls(path))} control files are valid")
+    The built-in folder and copies of it can be checked too; only new ids can be added to an audit, though.
+    """
+    from auditor.audit import check_own_controls
+
+    found = check_own_controls(path)
+    valid = "control file is valid" if found.count == 1 else "control files are valid"
+    print(f"{path}: {found.count} {valid}")
+    if found.built_in:
+        print(
+            f"{len(found.built_in)} of them have the id of a built-in control ({_some(found.built_in)}). "
+            "'auditor audit --controls' adds controls to the built-in ones: give an altered copy an id of its own."
+        )
+
+
+def _some(names: tuple[str, ...], shown: int = 3) -> str:
+    return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
 
 
 def schema(

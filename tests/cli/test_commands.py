@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,35 @@ def test_an_unknown_control_is_answered_with_the_nearest() -> None:
 
 def test_checking_a_good_control_file_says_so() -> None:
     assert "valid" in auditor("controls", "check", ROOT / "tests" / "cli" / "own_control.yaml").stdout
+
+
+def test_the_built_in_controls_are_no_duplicates_of_themselves() -> None:
+    done = auditor("controls", "check", ROOT / "controls")
+    count = len(list((ROOT / "controls").glob("*.yaml")))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{count} control files are valid" in done.stdout
+    assert f"{count} of them have the id of a built-in control" in done.stdout
+
+
+def test_a_copy_of_the_built_in_controls_is_checked_in_their_place(tmp_path: Path) -> None:
+    copy = tmp_path / "mine"
+    shutil.copytree(ROOT / "controls", copy, ignore=shutil.ignore_patterns("frameworks"))
+    altered = copy / "flow-encryption.yaml"
+    altered.write_text(altered.read_text().replace("check: flows-encrypted", "check: flows-encryptet"))
+    done = auditor("controls", "check", copy)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "mine/flow-encryption.yaml:" in done.stderr
+    assert "no check 'flows-encryptet'" in done.stderr
+
+
+def test_two_files_of_ones_own_with_one_id_are_still_refused(tmp_path: Path) -> None:
+    text = (ROOT / "tests" / "cli" / "own_control.yaml").read_text()
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(text)
+    done = auditor("controls", "check", tmp_path)
+    assert done.returncode == 2
+    assert f"is already defined in {tmp_path}/a.yaml" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["control", "framework", "results", "scope", "snapshot"])
