@@ -174,7 +174,7 @@ def _compare(name: str, objects: list[Raw], basis: Basis) -> None:
 @pytest.mark.parametrize("name", SETUPS)
 def test_mixtures_as_enforced(name: str) -> None:
     @given(mixed_clusters(name))
-    @examples(10, share=4)
+    @examples(6, share=4)
     def check(objects: list[Raw]) -> None:
         _compare(name, objects, Basis.ENFORCED)
 
@@ -184,7 +184,7 @@ def test_mixtures_as_enforced(name: str) -> None:
 @pytest.mark.parametrize("name", ["kube-router", "cilium 1.19"])
 def test_mixtures_as_declared(name: str) -> None:
     @given(mixed_clusters(name))
-    @examples(20, share=2)
+    @examples(12, share=2)
     def check(objects: list[Raw]) -> None:
         _compare(name, objects, Basis.DECLARED)
 

@@ -78,7 +78,7 @@ def _answers(connectivity: Connectivity, basis: Basis, names: Iterable[str] | No
 
 
 @given(_mixtures, st.sampled_from(Basis), st.randoms(use_true_random=False))
-@examples(25)
+@examples(18)
 def test_the_order_of_objects_is_irrelevant(
     mixture: tuple[str, list[Raw]], basis: Basis, chance: random.Random
 ) -> None:
@@ -111,7 +111,7 @@ def _renamed(value: Any) -> Any:
 
 
 @given(_mixtures, st.sampled_from(Basis))
-@examples(25)
+@examples(18)
 def test_names_of_namespaces_labels_and_accounts_are_irrelevant(
     mixture: tuple[str, list[Raw]], basis: Basis
 ) -> None:
@@ -120,7 +120,7 @@ def test_names_of_namespaces_labels_and_accounts_are_irrelevant(
 
 
 @given(_mixtures, network_policies(98), st.sampled_from(Basis))
-@examples(25)
+@examples(18)
 def test_an_unrelated_namespace_changes_nothing(
     mixture: tuple[str, list[Raw]], extra: Raw, basis: Basis
 ) -> None:
@@ -154,7 +154,7 @@ def test_an_unrelated_namespace_changes_nothing(
 
 
 @given(_mixtures, st.sampled_from(Basis))
-@examples(25)
+@examples(18)
 def test_a_pod_always_reaches_itself(mixture: tuple[str, list[Raw]], basis: Basis) -> None:
     connectivity = connect(mixture[1])
     for endpoint in connectivity.universe.endpoints:
@@ -166,7 +166,7 @@ def test_a_pod_always_reaches_itself(mixture: tuple[str, list[Raw]], basis: Basi
 
 
 @given(clusters(), network_policies(99), st.data())
-@examples(40)
+@examples(25)
 def test_an_added_allow_to_an_isolated_pod_never_removes_reachability(
     objects: list[Raw], extra: Raw, data: st.DataObject
 ) -> None:
@@ -238,7 +238,7 @@ def _denies(k: str, port: int) -> list[Raw]:
 @given(
     _mixtures, st.sampled_from(Basis), st.sampled_from("xy"), st.sampled_from((80, 9000)), st.integers(0, 4)
 )
-@examples(50)
+@examples(30)
 def test_an_added_denial_never_adds_reachability(
     mixture: tuple[str, list[Raw]], basis: Basis, k: str, port: int, number: int
 ) -> None:
@@ -287,7 +287,7 @@ def test_equal_priorities_that_disagree_are_indeterminate(kind: str) -> None:
 
 
 @given(_mixtures)
-@examples(25)
+@examples(18)
 def test_a_layer_that_nothing_enforces_never_restricts(mixture: tuple[str, list[Raw]]) -> None:
     """Whatever it says: without its objects the same is open, with the meshes apart, that their own proxies enforce."""
     setup = SETUPS[mixture[0]]
@@ -299,7 +299,7 @@ def test_a_layer_that_nothing_enforces_never_restricts(mixture: tuple[str, list[
 
 
 @given(clusters(admin=True))
-@examples(25)
+@examples(18)
 def test_one_change_of_enforcement_never_hides_a_flow(objects: list[Raw]) -> None:
     connectivity = connect(objects)
     declared, judged = _all_pairs(connectivity), _all_pairs(connectivity, Basis.ENFORCED)
@@ -312,7 +312,7 @@ def test_one_change_of_enforcement_never_hides_a_flow(objects: list[Raw]) -> Non
 
 
 @given(clusters(), st.sampled_from(SPACES))
-@examples(25)
+@examples(18)
 def test_an_empty_selector_is_everything(objects: list[Raw], space: str) -> None:
     rule = [{"from": [{"namespaceSelector": {}, "podSelector": {}}]}]
     connectivity = connect([*objects, policy("all", space, ingress=rule)])
@@ -328,7 +328,7 @@ def test_an_empty_selector_is_everything(objects: list[Raw], space: str) -> None
 
 
 @given(_mixtures, st.data())
-@examples(50)
+@examples(30)
 def test_the_chain_says_what_the_verdict_says(mixture: tuple[str, list[Raw]], data: st.DataObject) -> None:
     connectivity = connect(mixture[1])
     peers = connectivity.universe.peers
