@@ -1,5 +1,6 @@
 """`auditor run` and `auditor compare`."""
 
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -79,6 +80,7 @@ def run(
         check_run(request)
         remark(quiet, f"{config}: can be used")
         return int(ExitCode.DONE)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     outcome = run_unattended(request)
     _tell(outcome, quiet)
     return int(outcome.exit_code)

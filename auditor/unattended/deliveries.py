@@ -85,14 +85,24 @@ def notify(
         outcome.undelivered += _send(channels, notification)
 
 
-def tell_failure(request: RunRequest, channels: Sequence[Channel], error: Exception) -> None:
+def tell_failure(request: RunRequest, channels: Sequence[Channel], error: BaseException) -> None:
     """Nothing could be stored: those who want to know of incomplete runs are told, whatever became of it."""
+    cause = _cause(error)
+    if isinstance(error, KeyboardInterrupt):
+        request.remark(cause)
     if "incomplete" not in request.config.notify.on:
         return
-    cause = str(error) if isinstance(error, UserError) else f"internal error: {type(error).__name__}"
     time = rfc3339(request.now())
     for line in _send(channels, notification_of_failure(request.config.name, time, cause)):
         request.remark(line)
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "ended from outside (a deadline, an eviction) before anything was stored"
+    return f"internal error: {type(error).__name__}"
 
 
 def _send(channels: Sequence[Channel], notification: Notification) -> list[str]:

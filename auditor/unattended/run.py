@@ -25,7 +25,7 @@ def run_unattended(request: RunRequest) -> RunOutcome:
     showings = open_showings(request)
     try:
         stored = store_run(request, store)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         tell_failure(request, channels, error)
         raise
     outcome = RunOutcome(stored.record)
