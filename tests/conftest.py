@@ -1,4 +1,5 @@
-"""How pytest-xdist shares out the tests: those that start clusters or build an image stay together in one worker."""
+"""Tables at the end of a run, and how pytest-xdist shares out the tests: those that start clusters or build an image stay
+together in one worker."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,3 +21,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
             return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid)
 
     return ByFolder(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables whose rows tests recorded as properties named by their heading: `first column | second …`."""
+    tables: dict[str, list[str]] = {}
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, row in (
+            getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ()
+        ):
+            if " | " in name:
+                tables.setdefault(name, []).append(str(row))
+    for heading, rows in tables.items():
+        terminalreporter.write_line("\n".join(["", heading, *rows]))
