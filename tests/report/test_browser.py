@@ -1,24 +1,17 @@
 """The HTML report in a browser: accessible, narrow, dark, and quiet under its own policy."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no chromium to look at the report with")
+from tests.report.browsing import axe_source, launched, violations
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
+    yield from launched()
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +55,5 @@ def test_the_filter_leaves_the_rows_that_fit(browser: Any, file: Path) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 def test_axe_finds_nothing(browser: Any, file: Path, scheme: str, width: int) -> None:
-    axe = os.environ.get("AUDITOR_AXE")
-    if not axe:
-        pytest.skip("AUDITOR_AXE does not name an axe.min.js")
     page, _ = _open(browser, file, color_scheme=scheme, viewport={"width": width, "height": 900})
-    page.evaluate(Path(axe).read_text())
-    found = page.evaluate(
-        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-    )
-    assert [(entry["id"], entry["nodes"][0]["html"]) for entry in found["violations"]] == []
+    assert violations(page, axe_source()) == []
