@@ -31,11 +31,13 @@ def axe_source() -> str:
     return (Path(found.submodule_search_locations[0]) / "axe.min.js").read_text()
 
 
-def violations(page: Any, axe: str) -> list[tuple[str, str]]:
-    """What axe finds, each with the first place.
+def violations(page: Any, axe: str, *, large: bool = False) -> list[tuple[str, str]]:
+    """What axe finds, each with the first place. On `large` pages without the size of targets, which takes minutes there.
 
     axe is evaluated, not added as a script, so that the policy of the page stays in force.
     """
     page.evaluate(axe)
-    found = page.evaluate(f"axe.run({{runOnly: {_RULES!r}}})")
+    sizes = str(not large).lower()
+    options = f"{{runOnly: {_RULES!r}, rules: {{'target-size': {{enabled: {sizes}}}}}, resultTypes: ['violations']}}"
+    found = page.evaluate(f"axe.run({options})")
     return [(entry["id"], entry["nodes"][0]["html"]) for entry in found["violations"]]
