@@ -198,6 +198,13 @@ def _(tmp: Path) -> list[str]:
     return [str(tmp / "in"), "--format", "html,json"]
 
 
+@row("a pod with hundreds of ports", "")
+def _(tmp: Path) -> list[str]:
+    ports = ", ".join(f"{{containerPort: {port}}}" for port in range(1, 301))
+    write(tmp / "in", pods_yaml=POD.replace("[{name: web}]", f"[{{name: web, ports: [{ports}]}}]"))
+    return [str(tmp / "in")]
+
+
 @row("an unknown kind", "")
 def _(tmp: Path) -> list[str]:
     write(tmp / "in", pods_yaml=POD, x_yaml="apiVersion: example.com/v1\nkind: Gizmo\nmetadata: {name: g}\n")
