@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from auditor.encryption import cni_cilium_strict as strict
 from auditor.encryption.entry_reasons import cause
 from auditor.encryption.node_encryption import NodeEncryption
 from auditor.inventory.cluster import Cluster
@@ -13,7 +14,6 @@ from auditor.model.verdict import Cause, RuleRef, Tri
 CONFIG = "cilium-config"
 NODE_CONFIG = KindKey("cilium.io", "CiliumNodeConfig")
 ENROLLED = ("io.cilium/mtls-enabled", "true")
-_STRICT = ("enable-encryption-strict-mode", "enable-encryption-strict-mode-egress")
 _MUTUAL = ("mesh-auth-enabled", "mesh-auth-mutual-enabled")
 _CONTROL_PLANE = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
@@ -33,7 +33,7 @@ def cilium(cluster: Cluster, agent: CniAgent) -> NodeEncryption:
     settings = {**data, **agent.arguments}
     chain = tuple(
         RuleRef(str(config.id), f"data.{name}", config.evidence_id)
-        for name in ("enable-wireguard", "enable-ipsec", "enable-ztunnel", "encrypt-node", *_STRICT)
+        for name in ("enable-wireguard", "enable-ipsec", "enable-ztunnel", "encrypt-node", *strict.SETTINGS)
         if name in data
     )
     return _from_settings(cluster, settings, evidence, chain)
@@ -45,8 +45,9 @@ def _from_settings(
     wireguard, ipsec = _on(settings, "enable-wireguard"), _on(settings, "enable-ipsec")
     enrolled = _enrolled(cluster) if _on(settings, "enable-ztunnel") else frozenset()
     causes = _stated(settings, enrolled)
-    if wireguard and ipsec:
-        conflict = (cause("indeterminate.cni.config-conflict", cni="Cilium"), *causes)
+    if ipsec and (wireguard or strict.refuses_to_start(settings, wireguard=wireguard)):
+        code = "indeterminate.cni.config-conflict" if wireguard else "indeterminate.cni.strict-ingress-ipsec"
+        conflict = (cause(code, cni="Cilium"), *causes)
         return NodeEncryption("cilium", Tri.UNKNOWN, Tri.NO, conflict, evidence, chain=chain)
     if not wireguard and not ipsec:
         plain = cause("cni.plain", cni="Cilium", setting="enable-wireguard, enable-ipsec")
@@ -55,8 +56,7 @@ def _from_settings(
         )
     mechanism = "wireguard" if wireguard else "ipsec"
     told = [cause("cni.encrypts", cni="Cilium", mechanism=mechanism), cause("cni.node-identities"), *causes]
-    if not any(_on(settings, name) for name in _STRICT):
-        told.append(cause("cni.no-strict-mode"))
+    told += strict.strict_mode(cluster, settings, wireguard=wireguard)
     if _differs_by_node(cluster, settings):
         differs = (cause("indeterminate.cni.node-config"), *causes)
         return NodeEncryption("cilium", Tri.UNKNOWN, Tri.NO, differs, evidence, mechanism, chain)

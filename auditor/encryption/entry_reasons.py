@@ -170,7 +170,18 @@ CNI_REASONS: dict[str, str] = {
     "cni.encrypts": "{cni} encrypts pod traffic between nodes with {mechanism}",
     "cni.plain": "{cni} is not set to encrypt pod traffic between nodes ({setting})",
     "cni.node-identities": "what it encrypts is authenticated between nodes, not between workloads",
-    "cni.no-strict-mode": "without strict mode the first packets of a connection to a new pod may leave unencrypted",
+    "cni.no-strict-mode": (
+        "without strict mode for egress the first packets of a connection to a new pod may leave unencrypted"
+    ),
+    "cni.strict-egress": "strict mode drops unencrypted packets between IPv4 addresses of {range} before they leave a node",
+    "cni.strict-egress-not-to-nodes": "strict mode lets unencrypted packets to addresses of nodes through",
+    "cni.strict-egress-partly": (
+        "strict mode does not cover {count} pods that have addresses outside {range} (IPv6 is never covered)"
+    ),
+    "cni.strict-egress-without-range": "strict mode for egress is asked for, and names no IPv4 range that can be read",
+    "cni.strict-ingress": (
+        "strict mode drops packets to pods that come unencrypted from pods of other nodes, after they crossed the wire"
+    ),
     "cni.mutual-authentication": "Cilium's mutual authentication authenticates and does not encrypt",
     "cni.ztunnel": "Cilium's ztunnel carries TCP of enrolled namespaces under mutual TLS ({namespaces})",
     "cni.unmaintained": "Weave Net is no longer maintained",
@@ -183,6 +194,7 @@ CNI_REASONS: dict[str, str] = {
     "indeterminate.cni.config-missing": "the ConfigMap {config}, which says whether {cni} encrypts, is not in the evidence",
     "indeterminate.cni.config-unreadable": "{setting} of {config} cannot be read",
     "indeterminate.cni.config-conflict": "{cni} is set to encrypt with both WireGuard and IPsec, which it does not support",
+    "indeterminate.cni.strict-ingress-ipsec": "{cni} supports strict mode for ingress with WireGuard only, not with IPsec",
     "indeterminate.cni.node-config": "a CiliumNodeConfig gives some nodes other settings for encryption",
     "indeterminate.cni.agent-not-observed": "{cni} is set to encrypt, and no agent of it was seen running",
     "indeterminate.cni.nodes-unknown": "not every node is in the evidence, so that each takes part cannot be told",

@@ -502,9 +502,86 @@ def test_traffic_of_the_nodes_themselves(case: str, cluster: Cluster, expected: 
     assert node_encryption(cluster).host_network is expected
 
 
-def test_strict_mode_is_told() -> None:
-    strict = cilium(enable_wireguard="true", enable_encryption_strict_mode="true")
-    assert "cni.no-strict-mode" not in [c.code for c in found(*CILIUM, strict).causes]
+STRICT_EGRESS = {
+    "enable_encryption_strict_mode_egress": "true",
+    "encryption_strict_egress_cidr": "10.0.0.0/16",
+}
+STRICT: list[tuple[str, dict[str, str], list[str]]] = [
+    ("nothing is strict", {"enable_wireguard": "true"}, ["cni.no-strict-mode"]),
+    ("egress", {"enable_wireguard": "true", **STRICT_EGRESS}, ["cni.strict-egress"]),
+    ("egress with IPsec", {"enable_ipsec": "true", **STRICT_EGRESS}, ["cni.strict-egress"]),
+    (
+        "egress by its old name",
+        {
+            "enable_wireguard": "true",
+            "enable_encryption_strict_mode": "true",
+            "encryption_strict_mode_cidr": "10.0.0.0/16",
+        },
+        ["cni.strict-egress"],
+    ),
+    (
+        "the old name is from a time when strict mode was WireGuard's alone",
+        {
+            "enable_ipsec": "true",
+            "enable_encryption_strict_mode": "true",
+            "encryption_strict_mode_cidr": "10.0.0.0/16",
+        },
+        ["cni.no-strict-mode"],
+    ),
+    (
+        "egress that lets packets to nodes through",
+        {
+            "enable_wireguard": "true",
+            **STRICT_EGRESS,
+            "encryption_strict_egress_allow_remote_node_identities": "true",
+        },
+        ["cni.strict-egress", "cni.strict-egress-not-to-nodes"],
+    ),
+    (
+        "a range that holds not every pod",
+        {"enable_wireguard": "true", **STRICT_EGRESS, "encryption_strict_egress_cidr": "10.9.0.0/16"},
+        ["cni.strict-egress", "cni.strict-egress-partly"],
+    ),
+    (
+        "a range of IPv6 is refused",
+        {"enable_wireguard": "true", **STRICT_EGRESS, "encryption_strict_egress_cidr": "fd00::/8"},
+        ["cni.no-strict-mode", "cni.strict-egress-without-range"],
+    ),
+    (
+        "egress without a range",
+        {"enable_wireguard": "true", "enable_encryption_strict_mode_egress": "true"},
+        ["cni.no-strict-mode", "cni.strict-egress-without-range"],
+    ),
+    (
+        "ingress alone: plaintext is dropped after it crossed the wire",
+        {"enable_wireguard": "true", "enable_encryption_strict_mode_ingress": "true"},
+        ["cni.no-strict-mode", "cni.strict-ingress"],
+    ),
+    (
+        "both",
+        {"enable_wireguard": "true", **STRICT_EGRESS, "enable_encryption_strict_mode_ingress": "true"},
+        ["cni.strict-egress", "cni.strict-ingress"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "settings", "codes"), STRICT, ids=[c[0] for c in STRICT])
+def test_what_strict_mode_covers_is_told(case: str, settings: dict[str, str], codes: list[str]) -> None:
+    verdict = found(*CILIUM, app("10.0.0.9"), cilium(**settings))
+    assert verdict.cross_node is YES
+    assert [c.code for c in verdict.causes if "strict" in c.code] == codes
+
+
+def test_strict_mode_never_covers_ipv6() -> None:
+    verdict = found(*CILIUM, app("fd00::9"), cilium(enable_wireguard="true", **STRICT_EGRESS))
+    (partly,) = [c for c in verdict.causes if c.code == "cni.strict-egress-partly"]
+    assert dict(partly.parameters)["count"] == "1"
+
+
+def test_strict_mode_for_ingress_is_not_for_ipsec() -> None:
+    verdict = found(*CILIUM, cilium(enable_ipsec="true", enable_encryption_strict_mode_ingress="true"))
+    assert verdict.cross_node is UNKNOWN
+    assert verdict.causes[0].code == "indeterminate.cni.strict-ingress-ipsec"
 
 
 def test_ztunnel_covers_enrolled_namespaces_only() -> None:
