@@ -131,6 +131,9 @@ _CLIENT = {
     "istio.client-not-captured": "the outbound connection of {endpoint} bypasses its sidecar",
     "istio.client-no-meshed-service": "the host of {rule} names no service of a meshed workload",
     "indeterminate.istio.client-tls": "the TLS settings of {rule} cannot be read, or have a mode that is not known",
+    "indeterminate.istio.client-tunnel": (
+        "{rule} tunnels TCP through a proxy to another host, and what protects it on the way can't be told"
+    ),
     "indeterminate.istio.client-subset": "{rule} sends plaintext to a subset; whether traffic is routed to it is not known",
     "indeterminate.istio.client-oldest": (
         "{rule} may weaken clients; other rules compete with it, and which is the oldest is not recorded"

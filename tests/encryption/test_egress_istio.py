@@ -40,6 +40,7 @@ P = Protection
 HTTP_80 = service_entry((80, "HTTP"))
 BOTH = service_entry((80, "HTTP"), (443, "HTTPS"))
 SIMPLE = rule(**tls("SIMPLE"))
+TUNNEL: Manifest = {"tunnel": {"protocol": "CONNECT", "targetHost": "db.partner.example", "targetPort": 5432}}
 
 
 def port_rule(port: int, mode: str) -> Manifest:
@@ -186,6 +187,27 @@ CASES: list[tuple[str, list[Manifest], int, Sent, Protection]] = [
             rule(subsets=[{"name": "tls", **tls("SIMPLE")}]),
             virtual_service({"http": [{"route": to(HOST, 80, "tls")}]}),
         ],
+        80,
+        Sent.TLS,
+        P.TLS_SERVER_ONLY,
+    ),
+    (
+        "a tunnel carries TCP through a proxy, and what protects it can't be told",
+        [service_entry((5432, "TCP")), rule(trafficPolicy=TUNNEL)],
+        5432,
+        Sent.INDETERMINATE,
+        P.INDETERMINATE,
+    ),
+    (
+        "a tunnel under TLS to the proxy: beyond it the application's own traffic goes on",
+        [service_entry((5432, "TCP")), rule(trafficPolicy={**TUNNEL, "tls": {"mode": "SIMPLE"}})],
+        5432,
+        Sent.INDETERMINATE,
+        P.INDETERMINATE,
+    ),
+    (
+        "HTTP routes have no tunnel",
+        [HTTP_80, rule(trafficPolicy={**TUNNEL, "tls": {"mode": "SIMPLE"}})],
         80,
         Sent.TLS,
         P.TLS_SERVER_ONLY,
@@ -393,6 +415,21 @@ def test_what_a_sidecar_sends_out(
     found = way(pod(), *manifests, port=port)
     assert (found.sent, found.label) == (sent, label)
     assert [client.id for client in found.sources] == ["shop/Pod/web"]
+
+
+def test_a_tunnel_is_named_with_its_place() -> None:
+    found = way(pod(), service_entry((443, "TLS")), rule(trafficPolicy=TUNNEL), port=443)
+    assert [cause.code for cause in found.reasons.causes] == ["indeterminate.istio.client-tunnel"]
+    assert [ref.rule for ref in found.reasons.chain] == ["spec.trafficPolicy.tunnel"]
+
+
+def test_a_subset_has_no_tunnel_but_its_own() -> None:
+    entry = service_entry((5432, "TCP"))
+    routed = virtual_service({"tcp": [{"route": to(HOST, 5432, "v1")}]})
+    above = rule(trafficPolicy=TUNNEL, subsets=[{"name": "v1"}])
+    own = rule(subsets=[{"name": "v1", "trafficPolicy": TUNNEL}])
+    assert way(pod(), entry, routed, above, port=5432).sent is Sent.APPLICATION
+    assert way(pod(), entry, routed, own, port=5432).sent is Sent.INDETERMINATE
 
 
 def test_the_chain_names_entry_route_and_rule() -> None:

@@ -60,11 +60,18 @@ ROUTED = custom(
     {"hosts": ["web"], "http": [{"route": [{"destination": {"host": "web", "subset": "v1"}}]}]},
 )
 SUBSET = {"name": "v1", "labels": {"app": "web"}}
+TO_PROXY = {"targetHost": "db.partner.example", "targetPort": 5432}
 RULES = [
     ("no rule: automatic mTLS", [], W.MESH_MTLS),
     ("DISABLE", [rule(policy=tls())], W.PLAINTEXT),
     ("a tls block without a mode is DISABLE", [rule(policy=tls(None))], W.PLAINTEXT),
     ("SIMPLE", [rule(policy=tls("SIMPLE"))], W.TLS),
+    ("a tunnel through a proxy", [rule(policy={"tunnel": TO_PROXY})], W.INDETERMINATE),
+    (
+        "a tunnel and mesh mTLS to the proxy",
+        [rule(policy={"tunnel": TO_PROXY, **tls("ISTIO_MUTUAL")})],
+        W.INDETERMINATE,
+    ),
     ("SIMPLE without verification", [rule(policy=tls("SIMPLE", insecureSkipVerify=True))], W.TLS_UNVERIFIED),
     (
         "MUTUAL",

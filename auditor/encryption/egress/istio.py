@@ -10,7 +10,7 @@ from dataclasses import replace
 from auditor.encryption.egress.gateways import EgressGateways, Served
 from auditor.encryption.egress.routes import MESH, Destination, EgressRoutes
 from auditor.encryption.egress.service_entries import EntryPort, ServiceEntries, ServiceEntry
-from auditor.encryption.egress.values import RANK, Hop, Sent, Way, as_it_is, sent_by, worst_of
+from auditor.encryption.egress.values import HTTP, RANK, Hop, Sent, Way, as_it_is, sent_by, worst_of
 from auditor.encryption.istio.destination_rules import Settings, wire_of
 from auditor.encryption.istio.imported_hosts import imports
 from auditor.encryption.istio.mesh_config import ROOT_NAMESPACE, MeshConfig
@@ -213,16 +213,19 @@ class IstioEgress:
         *,
         gateway: bool,
     ) -> Hop:
-        """The hop that leaves: under the TLS settings of a DestinationRule, or without any."""
-        rules = (settings.rule,) if settings.rule else ()
+        """The hop that leaves: under the TLS settings of a DestinationRule, or without any. Tunnels are for TCP and TLS."""
+        settings = replace(settings, tunnel=None) if protocol in HTTP else settings
+        rules = settings.rules
         by_rule = Reasons((), rules, tuple(rule.evidence_id for rule in rules))
-        if settings.tls is None:
+        if not settings.decides:
             sent, cause = self._without_settings(entry, protocol, config)
             return Hop(origin, OUTSIDE, sent, by_rule + _by_entry(entry, cause), port=port.target)
         wire, cause = wire_of(settings, gateway=gateway)
         sent = sent_by(wire, protocol)
         reasons = Reasons((cause,)) + by_rule + _by_entry(entry)
-        if wire is not Wire.PLAINTEXT and sent is not Sent.INDETERMINATE:
+        if sent is Sent.INDETERMINATE:
+            return Hop(origin, OUTSIDE, sent, reasons, port=port.target)
+        if wire is not Wire.PLAINTEXT:
             twice = protocol in ("HTTPS", "TLS") and wire is not Wire.MESH_MTLS
             own = (
                 Reasons((Cause("egress.tls-in-tls", (("port", str(port.number)),)),)) if twice else Reasons()

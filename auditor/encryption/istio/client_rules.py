@@ -118,7 +118,7 @@ class ClientRules:
             peers = self._peers(rule, host)
             found = self._rules.settings(peers, None, backend.endpoint.labels, host, backend.service_port)
             for settings in found:
-                if settings.source is rule and settings.tls is not None:
+                if settings.source is rule and settings.decides:
                     yield _effect(backend, settings, *wire_of(settings))
                 elif settings.source is rule and settings.rule is not None and self._auto_mtls is not True:
                     yield _effect(backend, settings, *self._dropped(settings.rule.object))
@@ -141,7 +141,7 @@ class ClientRules:
 
 
 def _effect(backend: Backend, settings: Settings, wire: Wire, cause: Cause) -> _Effect:
-    rules = (settings.rule,) if settings.rule else ()
+    rules = settings.rules
     evidence = (*(rule.evidence_id for rule in rules), backend.service.evidence_id)
     return _Effect(str(backend.service.id), wire, Reasons((cause,), rules, evidence))
 

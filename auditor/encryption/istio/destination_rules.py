@@ -54,7 +54,8 @@ class Settings:
     """The TLS settings that a rule gives to one port, of a subset or not.
 
     `tls` None: none are set, so automatic mTLS decides. `passthrough`: its load balancer is PASSTHROUGH. `doubt` is the
-    code of what leaves open whether they hold: routes to the subset may be missing, or an older rule's age.
+    code of what leaves open whether they hold: routes to the subset may be missing, or an older rule's age. `tunnel`:
+    TCP is wrapped in HTTP requests (`tunnel`) to a proxy that goes on to another host, with what protection isn't said.
     """
 
     tls: object
@@ -62,6 +63,17 @@ class Settings:
     source: DestinationRule | None
     passthrough: bool = False
     doubt: str | None = None
+    tunnel: RuleRef | None = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether it says anything of its own about what is on the wire."""
+        return self.tls is not None or self.tunnel is not None
+
+    @property
+    def rules(self) -> tuple[RuleRef, ...]:
+        """Where it is set."""
+        return tuple(rule for rule in (self.tunnel, self.rule) if rule is not None)
 
 
 NO_SETTINGS = Settings(None, None, None)
@@ -168,7 +180,7 @@ class DestinationRules:
         with_policy = [rule for rule in chosen if rule.obj.spec.get("trafficPolicy")]
         winners = possible_winners(with_policy, lambda rule: rule.obj)
         top = [_settings(rule, port, None, 0) for rule in winners] or [NO_SETTINGS]
-        if any(settings.tls != top[0].tls for settings in top):
+        if any((one.tls, not one.tunnel) != (top[0].tls, not top[0].tunnel) for one in top):
             top = [replace(settings, doubt="indeterminate.istio.client-oldest") for settings in top]
         return top
 
@@ -222,10 +234,19 @@ def _most_specific(rules: Sequence[DestinationRule]) -> list[DestinationRule]:
 def _settings(rule: DestinationRule, port: int, subset: JsonObject | None, index: int) -> Settings:
     """A subset's policy overrides the rule's field by field; a matching port entry replaces the whole policy."""
     nothing = Settings(None, None, rule)
-    found = _of_policy(rule, rule.obj.spec.get("trafficPolicy"), "spec.trafficPolicy", port, nothing)
+    top, where = rule.obj.spec.get("trafficPolicy"), "spec.trafficPolicy"
+    found = _of_policy(rule, top, where, port, nothing)
     if subset is None:
+        return _with_tunnel(found, rule, top, where)
+    own, where = subset.get("trafficPolicy"), f"spec.subsets[{index}].trafficPolicy"
+    return _with_tunnel(_of_policy(rule, own, where, port, found), rule, own, where)
+
+
+def _with_tunnel(found: Settings, rule: DestinationRule, policy: object, where: str) -> Settings:
+    """A subset doesn't inherit the rule's tunnel, and port entries neither have nor drop one (tunnelingconfig.go)."""
+    if not isinstance(policy, Mapping) or policy.get("tunnel") is None:
         return found
-    return _of_policy(rule, subset.get("trafficPolicy"), f"spec.subsets[{index}].trafficPolicy", port, found)
+    return replace(found, tunnel=RuleRef(str(rule.obj.id), f"{where}.tunnel", rule.obj.evidence_id))
 
 
 def _of_policy(rule: DestinationRule, policy: object, where: str, port: int, inherited: Settings) -> Settings:
@@ -249,7 +270,10 @@ def _passes_through(policy: JsonObject) -> bool:
 
 
 def wire_of(settings: Settings, *, gateway: bool = False) -> tuple[Wire, Cause]:
-    """What explicit TLS settings put on the wire; weak settings of which it is open whether they hold, INDETERMINATE."""
+    """What settings that decide put on the wire; weak ones of which it is open whether they hold, INDETERMINATE."""
+    if settings.tunnel is not None:
+        named = (("rule", settings.tunnel.object),)
+        return Wire.INDETERMINATE, Cause("indeterminate.istio.client-tunnel", named)
     wire, cause = _explicit(settings, gateway)
     if settings.doubt and wire in WEAK:
         return Wire.INDETERMINATE, Cause(settings.doubt, cause.parameters)

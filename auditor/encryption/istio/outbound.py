@@ -199,9 +199,9 @@ class IstioOutbound:
         return OnWire(wire, Reasons((cause,), (sidecar,), (sidecar.evidence_id,)))
 
     def _by_settings(self, source: Endpoint, backend: Backend, settings: Settings) -> OnWire:
-        rules = (settings.rule,) if settings.rule else ()
+        rules = settings.rules
         evidence = tuple(rule.evidence_id for rule in rules)
-        if settings.tls is None:
+        if not settings.decides:
             found = self._automatic(source, backend, settings.passthrough)
             return OnWire(found.wire, Reasons((), rules, evidence) + found.reasons)
         wire, cause = wire_of(settings, gateway=is_istio_gateway(source))
