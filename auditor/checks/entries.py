@@ -12,6 +12,7 @@ from auditor.encryption.entry_points import READS, EntryPoint, Plaintext
 from auditor.model.evidence import Completeness
 from auditor.model.finding import Exclusion, Read, Subject
 from auditor.model.kinds import INGRESS, INGRESS_CLASS, KNOWN_KINDS, NAMESPACE, POD, SERVICE, KindKey
+from auditor.model.scope import matches_glob
 from auditor.model.verdict import Tri
 
 ISTIO_GATEWAY = KindKey("networking.istio.io", "Gateway")
@@ -68,6 +69,14 @@ def entry_subject(row: EntryPoint, alike: Mapping[str, int]) -> Subject:
     """The row as a subject, with its listener where several rows have that name (`alike` counts them)."""
     several = alike[row.subject] > 1
     return Subject(f"{row.subject} {row.listener}" if several else row.subject, row.namespace)
+
+
+def serves_host(row: EntryPoint, host: str) -> bool:
+    """Whether a row answers for a host of the scope file, which may be a glob; names of hosts know no case (RFC 4343)."""
+    served, wanted = row.host.lower(), host.lower()
+    return (
+        served == "*" or matches_glob(wanted, served) or (served[:2] == "*." and wanted.endswith(served[1:]))
+    )
 
 
 def is_istio_gateway(row: EntryPoint) -> bool:

@@ -1,5 +1,7 @@
 """Groups of kinds that several checks read, with what a missing object of them could reverse."""
 
+from dataclasses import replace
+
 from auditor.model.finding import Read
 from auditor.model.kinds import (
     KNOWN_KINDS,
@@ -88,3 +90,18 @@ LINKERD_INBOUND = _kinds(
 
 DECLARED_PORTS = Read(SERVICE, subjects=True)
 """Services declare ports too."""
+
+INCOMING_FLOWS = tuple(
+    dict.fromkeys(
+        (
+            *ENDPOINT_SUBJECTS,
+            *REACHABILITY,
+            replace(DECLARED_PORTS, could_pass=True),
+            *ISTIO_INBOUND,
+            *LINKERD_INBOUND,
+            *_kinds("networking.istio.io", "DestinationRule", "VirtualService"),
+            *_kinds("projectcalico.org", "FelixConfiguration"),
+        )
+    )
+)
+"""What decides who may connect to a port, and how that is protected on the way: both ends and the nodes below."""

@@ -2,16 +2,26 @@
 
 import fnmatch
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
+_PORTS = r"^[0-9]{1,5}(-[0-9]{1,5})?$"
 FrameworkId = Literal["pci-dss-4.0.1", "hipaa", "gdpr"]
 FRAMEWORK_IDS: tuple[FrameworkId, ...] = ("pci-dss-4.0.1", "hipaa", "gdpr")
 Data = Literal["cardholder-data", "phi", "personal-data"]
@@ -20,6 +30,17 @@ _FRAMEWORK_OF_DATA: dict[Data, FrameworkId] = {
     "phi": "hipaa",
     "personal-data": "gdpr",
 }
+
+
+def _port(value: object) -> object:
+    """Before the types are tried, so that a wrong port is one error and not one for each type."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(_PORTS, str(value)):
+        raise ValueError("expected a port or a range of ports, as 443 or 8000-8080")
+    return value
+
+
+Port = Annotated[Annotated[str, StringConstraints(pattern=_PORTS)] | int, BeforeValidator(_port)]
+"""A port, or a range as `8000-8080`."""
 
 
 class ScopeClass(StrEnum):
@@ -139,7 +160,7 @@ class PortRange(Strict):
     """A protocol with ports, or all ports of it."""
 
     protocol: Literal["TCP", "UDP", "SCTP", "ICMP", "ICMPv6"] = "TCP"
-    ports: list[Annotated[str, StringConstraints(pattern=r"^\d{1,5}(-\d{1,5})?$")] | int] = []
+    ports: list[Port] = []
 
     @model_validator(mode="after")
     def _in_range(self) -> Self:
@@ -190,6 +211,50 @@ class ClientAuthentication(Strict):
     reason: Text | None = None
 
 
+class AdministrativeAccess(Strict):
+    """Where administrators come in other than at a console (PCI DSS 2.2.7): a `host` that an entry point serves, or the
+    ports of an `endpoint`.
+
+    Both may be globs, the endpoint in each part of its id. Without `ports` every port is meant that the endpoint declares;
+    a port named by itself counts even where nothing declares it.
+    """
+
+    host: Line | None = None
+    endpoint: Line | None = None
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+    ports: list[Port] = []
+    reason: Text | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _host_alone(cls, value: str | None) -> str | None:
+        if value is not None and any(c in "/:@" or c.isspace() for c in value):
+            raise ValueError("expected a host name such as admin.example, without scheme, port or path")
+        return value
+
+    @field_validator("endpoint")
+    @classmethod
+    def _endpoint_id(cls, value: str | None) -> str | None:
+        parts = value.split("/") if value is not None else ["*"] * 3
+        if len(parts) != 3 or not all(parts):
+            raise ValueError("expected namespace/Kind/name, such as vault/Deployment/console")
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.host is None) == (self.endpoint is None):
+            raise ValueError("expected exactly one of host, endpoint")
+        if self.host is not None and {"ports", "protocol"} & self.model_fields_set:
+            raise ValueError("ports and protocol go with endpoint; of a host every listener is judged")
+        PortRange(protocol=self.protocol, ports=self.ports)
+        return self
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """Inclusive ranges of ports; all ports when none are named."""
+        return PortRange(protocol=self.protocol, ports=self.ports).ranges
+
+
 class ClusterScope(Strict):
     """Which cluster the scope is about."""
 
@@ -212,6 +277,7 @@ class Scope(Strict):
     external_networks: list[ExternalNetwork] = []
     approved_flows: list[ApprovedFlow] = []
     client_authentication: list[ClientAuthentication] = []
+    administrative_access: list[AdministrativeAccess] = []
 
     @model_validator(mode="after")
     def _unique_names(self) -> Self:

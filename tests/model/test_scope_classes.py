@@ -6,6 +6,8 @@ import yaml
 from auditor.inventory.endpoints import list_endpoints
 from auditor.inventory.scoping import ScopeView
 from auditor.model.scope import Scope, ScopeConflict
+from auditor.model.strict_yaml import parse_strict
+from auditor.model.user_error import UserError
 from tests.objects import cluster
 
 NAMESPACES = """
@@ -91,3 +93,46 @@ def test_pod_selectors_split_a_namespace() -> None:
     classes = {e.name: str(scoped.of_endpoint(e).class_) for e in list_endpoints(cluster(NAMESPACES))}
     assert classes["db"] == "in-scope"
     assert classes["web"] == "out-of-scope"
+
+
+@pytest.mark.parametrize(
+    ("entry", "where", "expected"),
+    [
+        ("{host: 'https://admin.example/'}", "administrative_access[0].host", "without scheme, port or path"),
+        ("{endpoint: vault/console}", "administrative_access[0].endpoint", "expected namespace/Kind/name"),
+        ("{endpoint: vault/Deployment/console, ports: [0]}", "administrative_access[0]", "from 1 to 65535"),
+        (
+            "{endpoint: vault/Deployment/console, ports: [-1]}",
+            "administrative_access[0].ports[0]",
+            "443 or 8000",
+        ),
+        (
+            "{endpoint: vault/Deployment/console, ports: [ssh]}",
+            "administrative_access[0].ports[0]",
+            "443 or 8000-8080",
+        ),
+        (
+            "{host: admin.example, ports: [443]}",
+            "administrative_access[0]",
+            "ports and protocol go with endpoint",
+        ),
+        ("{reason: forgotten}", "administrative_access[0]", "exactly one of host, endpoint"),
+        ("{host: a.example, endpoint: a/Pod/b}", "administrative_access[0]", "exactly one of host, endpoint"),
+    ],
+)
+def test_a_wrong_mark_of_administrative_access_is_one_line_with_field_and_expectation(
+    entry: str, where: str, expected: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_strict(f"format_version: 1\nadministrative_access:\n  - {entry}\n", "scope.yaml", Scope)
+    assert str(caught.value).startswith("scope.yaml:3: ")
+    assert "\n" not in str(caught.value)
+    assert where in str(caught.value)
+    assert expected in str(caught.value)
+
+
+def test_marked_ports_are_single_ones_and_ranges_and_all_without_any() -> None:
+    text = "administrative_access: [{endpoint: a/Pod/b, ports: [22, 8000-8080]}, {endpoint: a/Pod/c}]"
+    first, second = parse_strict(text, "scope.yaml", Scope).value.administrative_access
+    assert first.ranges == [(22, 22), (8000, 8080)]
+    assert second.ranges == [(1, 65535)]

@@ -1,22 +1,14 @@
 """Each flow that policy lets into a scoped port is encrypted between nodes: both ends and the nodes taken together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from auditor.checks import told
 from auditor.checks.context import Context, not_judged
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
 from auditor.checks.incoming_flows import Flow, first_by_name, told_flow
-from auditor.checks.reads import (
-    DECLARED_PORTS,
-    ENDPOINT_SUBJECTS,
-    ISTIO_INBOUND,
-    LINKERD_INBOUND,
-    REACHABILITY,
-)
+from auditor.checks.reads import INCOMING_FLOWS
 from auditor.encryption.verdicts import PortProtection
-from auditor.model.finding import Exclusion, Read, Reason, Subject
-from auditor.model.kinds import KindKey
+from auditor.model.finding import Exclusion, Reason, Subject
 from auditor.model.outcome import Outcome
 
 REASONS = (
@@ -41,25 +33,12 @@ REASONS = (
         "Whether {sources} may send plaintext to {subject} can't be told: {causes}.",
     ),
 )
-_KINDS_OF_CLIENTS = (("networking.istio.io", "DestinationRule"), ("networking.istio.io", "VirtualService"))
 _CODES = {"plaintext": "flow-in-plaintext", "unknown": "indeterminate.flow"}
 
 
 @check(
     "flows-encrypted",
-    reads=tuple(
-        dict.fromkeys(
-            (
-                *ENDPOINT_SUBJECTS,
-                *REACHABILITY,
-                replace(DECLARED_PORTS, could_pass=True),
-                *ISTIO_INBOUND,
-                *LINKERD_INBOUND,
-                *(Read(KindKey(*kind), could_pass=True, could_fail=True) for kind in _KINDS_OF_CLIENTS),
-                Read(KindKey("projectcalico.org", "FelixConfiguration"), could_pass=True, could_fail=True),
-            )
-        )
-    ),
+    reads=INCOMING_FLOWS,
     reasons=REASONS,
 )
 def flows_encrypted(context: Context, _: NoParameters) -> Iterator[Yielded]:

@@ -5,12 +5,19 @@ from collections.abc import Iterator
 
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, NoParameters, Yielded, check
-from auditor.checks.entries import HTTP_ENTRIES, ISTIO_GATEWAY, about, entry_subject, evidence, is_proved
+from auditor.checks.entries import (
+    HTTP_ENTRIES,
+    ISTIO_GATEWAY,
+    about,
+    entry_subject,
+    evidence,
+    is_proved,
+    serves_host,
+)
 from auditor.encryption.entry_points import ClientAuthentication, EntryPoint, Plaintext
 from auditor.model.finding import CLUSTER_SUBJECT, Read, Reason, Subject
 from auditor.model.kinds import SERVICE
 from auditor.model.outcome import Outcome
-from auditor.model.scope import matches_glob
 
 REASONS = (
     Reason("required", Outcome.PASS, "{subject} refuses clients without a certificate."),
@@ -60,20 +67,14 @@ def client_certificates_required(context: Context, _: NoParameters) -> Iterator[
     if not wanted:
         yield Judgement("not-asked-for", CLUSTER_SUBJECT, listed=False)
     for entry in wanted:
-        rows = [r for r in context.facts.entry_points if r.kind != SERVICE.kind and _serves(r, entry.host)]
+        rows = [
+            r for r in context.facts.entry_points if r.kind != SERVICE.kind and serves_host(r, entry.host)
+        ]
         alike = Counter(row.subject for row in rows)
         for row in rows:
             yield Judgement(_code(row), entry_subject(row, alike), about(row), evidence(row))
         if not rows:
             yield Judgement("host-not-found", Subject(f"host {entry.host}"), {"host": entry.host})
-
-
-def _serves(row: EntryPoint, host: str) -> bool:
-    return (
-        matches_glob(host, row.host)
-        or row.host == "*"
-        or (row.host[:2] == "*." and host.endswith(row.host[1:]))
-    )
 
 
 def _code(row: EntryPoint) -> str:
