@@ -15,6 +15,7 @@ from auditor.evaluate.phrases import PHRASES
 from auditor.evaluate.reasons import RUNNER_REASONS
 from auditor.evaluate.register import build_register
 from auditor.evaluate.requirements import RequirementStatus
+from auditor.evaluate.rule_lists import bound_finding
 from auditor.model import result as r
 from auditor.model.control import Control
 from auditor.model.evidence import Completeness, InputFile, Snapshot
@@ -170,6 +171,7 @@ def _kinds(snapshot: Snapshot, read_kinds: Iterable[KindKey]) -> list[r.KindEvid
 
 def _finding(finding: Finding, reason: Reason) -> r.FindingResult:
     parameters = {"subject": finding.subject.id, **finding.parameters}
+    told, evidence = bound_finding(finding.parameters, sorted(set(finding.evidence)))
     return r.FindingResult(
         id=hashlib.sha256(finding_key(finding).encode()).hexdigest()[:16],
         control=finding.control,
@@ -178,10 +180,10 @@ def _finding(finding: Finding, reason: Reason) -> r.FindingResult:
         namespace=finding.subject.namespace,
         outcome=finding.outcome,
         reason=finding.reason,
-        parameters=dict(finding.parameters),
+        parameters=told,
         message=fill(reason.sentence, parameters, PHRASES),
         remedy=fill(reason.remedy, parameters, PHRASES) if reason.remedy else "",
-        evidence=sorted(set(finding.evidence)),
+        evidence=evidence,
         frameworks=list(finding.frameworks),
     )
 
