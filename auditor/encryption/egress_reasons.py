@@ -28,6 +28,12 @@ EGRESS_REASONS: dict[str, str] = {
     "egress.gateway-refuses": "the gateway's server ({protocol}, TLS mode {mode}) refuses what the client's proxy sends",
     "egress.answered-by-proxy": "the routes for {host} only redirect or answer, so nothing leaves",
     "egress.linkerd-no-network": "no EgressNetwork is for the client's namespace, so what leaves is passed on as it is",
+    "egress.linkerd-outside-networks": (
+        "what leaves to addresses that no EgressNetwork is for is passed on as the application sends it"
+    ),
+    "egress.not-tcp": "policy lets it send to {network} by other protocols than TCP too, which no mesh carries",
+    "egress.other-routes": "some routes end in trusted networks, others elsewhere, and which one is used is not told",
+    "indeterminate.egress.gateway-client": "{endpoint} is a gateway; what it sends to {network} of its own isn't followed",
     "egress.linkerd-allow": "{network} lets everything through, as the application sends it",
     "egress.linkerd-deny": (
         "{network} refuses what no route describes, apart from ports that the proxy skips by default (4567, 4568)"

@@ -89,6 +89,7 @@ EXCLUSION_REASONS: dict[str, str] = {
     "mesh-gateway": "it is a mesh gateway: its listeners are judged by the controls on entry points",
     "mesh-proxy-port": "the mesh proxy itself opens it (metrics, health), not the application",
     "no-client": "no workload in a mesh may use it",
+    "trusted-network": "every address that it leads to is in a network that the scope file marks as trusted",
     "no-meshed-service": "its host names no service of a workload in the mesh",
     "connected-to": "the scope file names it as connected-to, not as holding scoped data",
     "security-impacting": "the scope file names it as security-impacting, not as holding scoped data",

@@ -491,6 +491,89 @@ def test_whether_a_client_knows_a_host(case: str, manifests: list[Manifest], kno
     assert (bool(found.sources), found.sent) == (known, Sent.PLAINTEXT if known else Sent.NOTHING)
 
 
+def at(*addresses: str) -> dict[str, Any]:
+    return {"resolution": "STATIC", "endpoints": [{"address": address} for address in addresses]}
+
+
+ENDS: list[tuple[str, list[Manifest], int, list[str] | None]] = [
+    ("a name that DNS resolves", [HTTP_80], 80, None),
+    (
+        "endpoints by address",
+        [service_entry((80, "HTTP"), **at("10.5.0.2", "10.5.0.1"))],
+        80,
+        ["10.5.0.1/32", "10.5.0.2/32"],
+    ),
+    ("one endpoint is a name", [service_entry((80, "HTTP"), **at("10.5.0.1", "db.corp.example"))], 80, None),
+    (
+        "the virtual address of a resolved host isn't where it ends",
+        [service_entry((80, "HTTP"), addresses=["10.5.0.1"])],
+        80,
+        None,
+    ),
+    (
+        "without resolution: TCP to the addresses that are named",
+        [service_entry((5432, "TCP"), resolution="NONE", addresses=["10.5.0.0/24"])],
+        5432,
+        ["10.5.0.0/24"],
+    ),
+    (
+        "without resolution: HTTP is known by its name, wherever it goes",
+        [service_entry((80, "HTTP"), resolution="NONE", addresses=["10.5.0.0/24"])],
+        80,
+        None,
+    ),
+    (
+        "an endpoint of another network is behind a gateway",
+        [
+            service_entry(
+                (80, "HTTP"), resolution="STATIC", endpoints=[{"address": "10.5.0.1", "network": "west"}]
+            )
+        ],
+        80,
+        None,
+    ),
+    (
+        "WorkloadEntries",
+        [
+            service_entry((80, "HTTP"), resolution="STATIC", workloadSelector={"labels": {"app": "old"}}),
+            custom(
+                ISTIO, "WorkloadEntry", "vm", "shop", {"address": "10.5.0.3", "labels": {"app": "old"}}, "01"
+            ),
+        ],
+        80,
+        ["10.5.0.3/32"],
+    ),
+    (
+        "TLS that the mesh originates",
+        [service_entry((80, "HTTP"), **at("10.5.0.1")), SIMPLE],
+        80,
+        ["10.5.0.1/32"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "manifests", "port", "ends"), ENDS, ids=[case[0] for case in ENDS])
+def test_where_a_way_ends(case: str, manifests: list[Manifest], port: int, ends: list[str] | None) -> None:
+    found = way(pod(), *manifests, port=port).addresses
+    assert (None if found is None else [str(block) for block in found]) == ends
+
+
+def test_routes_that_end_elsewhere_are_told() -> None:
+    here = service_entry((80, "HTTP"), **at("10.5.0.1"))
+    there = custom(
+        ISTIO,
+        "ServiceEntry",
+        "other",
+        "shop",
+        {**service_entry((80, "HTTP"), hosts=["other.example"], **at("10.6.0.1"))["spec"]},
+        "01",
+    )
+    both = virtual_service({"http": [{"route": [*to(HOST, 80), *to("other.example", 80)]}]})
+    one = virtual_service({"http": [{"route": to(HOST, 80)}]})
+    assert way(pod(), here, there, both).elsewhere
+    assert not way(pod(), here, there, one).elsewhere
+
+
 def test_a_wildcard_host_is_judged_under_its_own_name() -> None:
     wild = service_entry((443, "TLS"), hosts=["*.partner.example"], resolution="NONE")
     assert way(pod(), wild, port=443, host="*.partner.example").sent is Sent.APPLICATION_TLS

@@ -1,5 +1,6 @@
 """Linkerd's ways out: EgressNetworks, the routes attached to them, mirrored Services. Answers worked out by hand."""
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -53,6 +54,27 @@ ANY: list[tuple[str, list[Manifest], Sent]] = [
 @pytest.mark.parametrize(("case", "manifests", "sent"), ANY, ids=[case[0] for case in ANY])
 def test_what_becomes_of_what_no_route_describes(case: str, manifests: list[Manifest], sent: Sent) -> None:
     assert way(CLIENT, *manifests, port=None, host="*").sent is sent
+
+
+def blocks(*networks: Manifest, policy: str = "Deny") -> Manifest:
+    """An EgressNetwork for some addresses."""
+    spec = {"trafficPolicy": policy, "networks": list(networks)}
+    return custom("policy.linkerd.io/v1alpha1", "EgressNetwork", "out", "shop", spec, "01")
+
+
+def test_what_no_egress_network_is_for_passes_as_it_is() -> None:
+    rows = ways(CLIENT, blocks({"cidr": "198.51.100.0/24"}))
+    assert [(row.subject, row.sent) for row in rows] == [
+        ("shop/EgressNetwork.policy.linkerd.io/out:*", Sent.NOTHING),
+        ("unregistered:*", Sent.APPLICATION),
+    ]
+    assert rows[0].addresses == (ip_network("198.51.100.0/24"),)
+
+
+def test_an_egress_network_for_everything_but_some_leaves_these() -> None:
+    but_one = blocks({"cidr": "0.0.0.0/0", "except": ["198.51.100.7/32"]})
+    assert [row.host for row in ways(CLIENT, but_one)] == ["*", "*"]
+    assert len(ways(CLIENT, blocks({"cidr": "0.0.0.0/0"}))) == 1
 
 
 def test_deny_binds_only_what_the_proxy_sees() -> None:

@@ -10,7 +10,17 @@ from dataclasses import replace
 from auditor.encryption.egress.gateways import EgressGateways, Served
 from auditor.encryption.egress.routes import MESH, Destination, EgressRoutes
 from auditor.encryption.egress.service_entries import EntryPort, ServiceEntries, ServiceEntry
-from auditor.encryption.egress.values import HTTP, RANK, Hop, Sent, Way, as_it_is, sent_by, worst_of
+from auditor.encryption.egress.values import (
+    HTTP,
+    RANK,
+    Hop,
+    Sent,
+    Way,
+    as_it_is,
+    sent_by,
+    worst_of,
+    worst_way,
+)
 from auditor.encryption.istio.destination_rules import Settings, wire_of
 from auditor.encryption.istio.imported_hosts import imports
 from auditor.encryption.istio.mesh_config import ROOT_NAMESPACE, MeshConfig
@@ -138,7 +148,7 @@ class IstioEgress:
         ]
         if len({worst_of(way) for way in worst}) > 1:
             return self._unknown(client, host, _cause("indeterminate.egress.oldest-unknown", host))
-        return worst[0]
+        return worst_way(worst)
 
     def _worst(
         self,
@@ -155,8 +165,9 @@ class IstioEgress:
             return self._straight(client, config, host, port.number, None, protocol)
         if not targets:
             return (Hop(client.id, OUTSIDE, Sent.NOTHING, _cause("egress.answered-by-proxy", host)),)
-        ways = [self._to(client, config, host, port, target, protocol, depth) for target in targets]
-        return min(ways, key=lambda way: RANK.index(worst_of(way)))
+        return worst_way(
+            [self._to(client, config, host, port, target, protocol, depth) for target in targets]
+        )
 
     def _to(
         self,
@@ -176,7 +187,7 @@ class IstioEgress:
                 self._through_gateway(client, config, host, port, target, one, protocol, depth)
                 for one in served
             ]
-            way = min(ways, key=lambda found: RANK.index(worst_of(found)))
+            way = worst_way(ways)
         elif self._entries.of_host(target.host, client.namespace) is None:
             way = self._unknown(client, host, _cause("indeterminate.egress.unregistered-target", target.host))
         else:
@@ -215,25 +226,27 @@ class IstioEgress:
     ) -> Hop:
         """The hop that leaves: under the TLS settings of a DestinationRule, or without any. Tunnels are for TCP and TLS."""
         settings = replace(settings, tunnel=None) if protocol in HTTP else settings
+        to = self._entries.addresses(entry, protocol)
         rules = settings.rules
         by_rule = Reasons((), rules, tuple(rule.evidence_id for rule in rules))
         if not settings.decides:
             sent, cause = self._without_settings(entry, protocol, config)
-            return Hop(origin, OUTSIDE, sent, by_rule + _by_entry(entry, cause), port=port.target)
+            return Hop(
+                origin, OUTSIDE, sent, by_rule + _by_entry(entry, cause), port=port.target, addresses=to
+            )
         wire, cause = wire_of(settings, gateway=gateway)
         sent = sent_by(wire, protocol)
         reasons = Reasons((cause,)) + by_rule + _by_entry(entry)
         if sent is Sent.INDETERMINATE:
-            return Hop(origin, OUTSIDE, sent, reasons, port=port.target)
+            return Hop(origin, OUTSIDE, sent, reasons, port=port.target, addresses=to)
         if wire is not Wire.PLAINTEXT:
             twice = protocol in ("HTTPS", "TLS") and wire is not Wire.MESH_MTLS
             own = (
                 Reasons((Cause("egress.tls-in-tls", (("port", str(port.number)),)),)) if twice else Reasons()
             )
-            return Hop(origin, OUTSIDE, sent, reasons + own, port=port.target)
-        return Hop(
-            origin, OUTSIDE, sent, reasons + Reasons((_application(protocol, port),)), port=port.target
-        )
+            return Hop(origin, OUTSIDE, sent, reasons + own, port=port.target, addresses=to)
+        reasons += Reasons((_application(protocol, port),))
+        return Hop(origin, OUTSIDE, sent, reasons, port=port.target, addresses=to)
 
     def _without_settings(self, entry: ServiceEntry, protocol: str, config: MeshConfig) -> tuple[Sent, Cause]:
         """Automatic mTLS is for endpoints inside the mesh that say that they take it."""

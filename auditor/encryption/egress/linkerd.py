@@ -8,7 +8,7 @@ what a route describes (reference, EgressNetwork).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditor.encryption.egress.values import Sent
+from auditor.encryption.egress.values import Addresses, Sent, as_networks
 from auditor.encryption.verdicts import Reasons
 from auditor.inventory.cluster import Cluster
 from auditor.model.kinds import ENDPOINT_SLICE, SERVICE, KindKey, kind_key
@@ -48,6 +48,7 @@ class LinkerdWay:
     protocol: str
     sent: Sent
     reasons: Reasons
+    addresses: Addresses | None = None
 
 
 class LinkerdEgress:
@@ -63,10 +64,12 @@ class LinkerdEgress:
     def out_of(self, namespace: str) -> tuple[LinkerdWay, ...]:
         """The ways out of a namespace's clients, what is left to itself included."""
         networks = self._networks.get(namespace) or self._networks.get(self._global) or []
-        if not networks:
-            free = Reasons((Cause("egress.linkerd-no-network"),))
-            return (LinkerdWay(None, "*", None, "", Sent.APPLICATION, free),)
-        return tuple(way for network in networks for way in self._through(network))
+        found = tuple(way for network in networks for way in self._through(network))
+        if any(_is_for_all(network) for network in networks):
+            return found
+        code = "egress.linkerd-outside-networks" if networks else "egress.linkerd-no-network"
+        free = Reasons((Cause(code),), (), tuple(network.evidence_id for network in networks))
+        return (*found, LinkerdWay(None, "*", None, "", Sent.APPLICATION, free))
 
     def _through(self, network: KubeObject) -> Iterator[LinkerdWay]:
         rule = RuleRef(str(network.id), "spec.trafficPolicy", network.evidence_id)
@@ -80,7 +83,7 @@ class LinkerdEgress:
             Sent.INDETERMINATE: "indeterminate.egress.linkerd-policy",
         }[sent]
         reasons = Reasons((Cause(code, named),), (rule,), (rule.evidence_id,))
-        yield LinkerdWay(network, "*", None, "", sent, reasons)
+        yield LinkerdWay(network, "*", None, "", sent, reasons, _addresses(network))
         for kind, carries in _ROUTES:
             for route in self._cluster.all(kind):
                 yield from self._by_route(network, route, carries)
@@ -103,7 +106,19 @@ class LinkerdEgress:
             sent = Sent.INDETERMINATE if elsewhere else carries
             hosts = [host for host in list_at(route.spec, "hostnames") if isinstance(host, str)] or ["*"]
             for host in dict.fromkeys(hosts):
-                yield LinkerdWay(route, host, number, route.id.kind.removesuffix("Route"), sent, reasons)
+                protocol = route.id.kind.removesuffix("Route")
+                yield LinkerdWay(route, host, number, protocol, sent, reasons, _addresses(network))
+
+
+def _addresses(network: KubeObject) -> Addresses | None:
+    """The blocks of an EgressNetwork, what is excepted from them included; None where it names none."""
+    return as_networks(entry.get("cidr") for entry in mappings_at(network.spec, "networks"))
+
+
+def _is_for_all(network: KubeObject) -> bool:
+    """Whether it is for every address outside: it names no block, or all of IPv4 without exception."""
+    blocks = mappings_at(network.spec, "networks")
+    return not blocks or any(b.get("cidr") == "0.0.0.0/0" and not b.get("except") for b in blocks)
 
 
 def mirrored_services(cluster: Cluster) -> Iterator[tuple[KubeObject, Sent, Reasons]]:

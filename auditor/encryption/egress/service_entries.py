@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from auditor.encryption.egress.values import HTTP, Addresses, as_networks
 from auditor.inventory.cluster import Cluster
 from auditor.model.kinds import kind_key
 from auditor.model.objects import JsonObject, KubeObject, list_at, mapping_at, mappings_at, text_at
@@ -70,6 +71,23 @@ class ServiceEntries:
         """Every entry that has a host, or a wildcard above it, whoever sees it."""
         for name in (host, *wildcards(host)):
             yield from self._by_host.get(name, ())
+
+    def addresses(self, entry: ServiceEntry, protocol: str) -> Addresses | None:
+        """Every address that connections to an entry may end at; None where it has names that DNS resolves, endpoints of
+        other networks, or pods. Without resolution a proxy goes where its client wanted to, which `addresses` bind
+        unless it is told by the name in an HTTP request."""
+        if entry.resolution == "NONE":
+            return None if protocol in HTTP else as_networks(list_at(entry.obj.spec, "addresses"))
+        listed = mappings_at(entry.obj.spec, "endpoints")
+        if selector := mapping_at(entry.obj.spec, "workloadSelector", "labels"):
+            namespace = entry.obj.namespace
+            if any(pod.namespace == namespace and _has(pod.labels, selector) for pod in self._cluster.pods):
+                return None
+            own = self._cluster.in_namespace(WORKLOAD_ENTRY, namespace)
+            listed = [o.spec for o in own if _has(mapping_at(o.spec, "labels"), selector)]
+        if any(endpoint.get("network") for endpoint in listed):
+            return None
+        return as_networks(endpoint.get("address") for endpoint in listed)
 
     def mesh_endpoints(self, entry: ServiceEntry) -> list[bool]:
         """For each endpoint of an entry inside the mesh whether it says that it takes mesh mTLS; labels and accounts

@@ -1,7 +1,8 @@
 """The values of egress: what is sent on each hop, and the way out as a row."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from auditor.encryption import record as records
@@ -38,6 +39,8 @@ class Location(StrEnum):
     ANY = "any"
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Addresses = tuple[Network, ...]
 RANK = list(Sent)
 _UNVERIFIED = EncryptionRecord(Tri.NO, Tri.YES, Tri.YES, Tri.NO, Tri.NO)
 _RECORDS = {
@@ -82,6 +85,8 @@ class Hop:
     reasons: Reasons
     nodes: Tri = Tri.NO
     port: int | None = None
+    addresses: Addresses | None = None
+    elsewhere: bool = False
 
     @property
     def record(self) -> EncryptionRecord:
@@ -99,6 +104,24 @@ def worst_of(way: Iterable[Hop]) -> Sent:
         Sent.NOTHING in found and Sent.PLAINTEXT not in found[: found.index(Sent.NOTHING)]
     )
     return Sent.NOTHING if refused else min(found, key=RANK.index)
+
+
+def worst_way(ways: Sequence[Way]) -> Way:
+    """The worst of several ways, of which it is told whether others lead elsewhere."""
+    worst = min(ways, key=lambda way: RANK.index(worst_of(way)))
+    others = (way for way in ways if worst_of(way) is not Sent.NOTHING)
+    if worst and any(way[-1].elsewhere or way[-1].addresses != worst[-1].addresses for way in others):
+        return (*worst[:-1], replace(worst[-1], elsewhere=True))
+    return worst
+
+
+def as_networks(texts: Iterable[object]) -> Addresses | None:
+    """Addresses and blocks as networks; None where there is none, or one is something else, such as a name."""
+    try:
+        found = {ipaddress.ip_network(text, strict=False) for text in map(str, texts)}
+    except ValueError:
+        return None
+    return tuple(sorted(found, key=lambda n: (n.version, int(n.network_address), n.prefixlen))) or None
 
 
 def record_of(way: Way) -> EncryptionRecord:
@@ -153,6 +176,16 @@ class Egress:
     def reasons(self) -> Reasons:
         """Why, hop by hop."""
         return sum((hop.reasons for hop in self.hops), Reasons())
+
+    @property
+    def addresses(self) -> Addresses | None:
+        """Every address that it may end at, None where that isn't known."""
+        return self.hops[-1].addresses if self.hops else None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other routes for the same clients end at other addresses."""
+        return bool(self.hops) and self.hops[-1].elsewhere
 
     @property
     def subject(self) -> str:

@@ -130,7 +130,9 @@ class WaysOut:
         for clients in groups:
             way = self._way(clients, entry, host, port)
             if way is not None:
-                told = tuple((hop.target, hop.sent, hop.nodes, hop.reasons.chain) for hop in way)
+                told = tuple(
+                    (h.target, h.sent, h.nodes, h.reasons.chain, h.addresses, h.elsewhere) for h in way
+                )
                 ways.setdefault(told, (way, []))[1].extend(clients.members)
         for way, members in ways.values() or [((), [])]:
             yield Egress(
@@ -189,15 +191,16 @@ class WaysOut:
                 )
 
     def _out_of_linkerd(self) -> Iterator[Egress]:
-        by_way: dict[tuple[str, str, int | None, bool], tuple[LinkerdWay, list[Endpoint]]] = {}
+        by_way: dict[Hashable, tuple[LinkerdWay, list[Endpoint]]] = {}
         ways = {namespace: self._linkerd.out_of(namespace) for namespace in self._cluster.namespaces}
         for client in self._of_plane(DataPlane.LINKERD):
             for way in ways.get(client.namespace, ()):
                 past = way.sent is Sent.NOTHING and self._past_linkerd(client)
-                key = (str(way.object.id) if way.object else "", way.host, way.port, past)
+                named = str(way.object.id) if way.object else ""
+                key = (named, way.host, way.port, past, way.addresses, way.reasons.causes)
                 by_way.setdefault(key, (_past(way) if past else way, []))[1].append(client)
         for way, members in by_way.values():
-            hop = Hop(members[0].id, OUTSIDE, way.sent, way.reasons)
+            hop = Hop(members[0].id, OUTSIDE, way.sent, way.reasons, addresses=way.addresses)
             yield Egress(
                 object=str(way.object.id) if way.object else "",
                 namespace=way.object.namespace if way.object else "",
