@@ -7,6 +7,7 @@ from auditor.model.egress_result import EgressResult, EgressRow
 from auditor.model.encryption_result import EncryptionResult, EncryptionRow, ReasonRow
 from auditor.model.entrypoints_result import EntryPointRow, EntryPointsResult
 from auditor.report.answer_tables import AnswerTable
+from auditor.report.stacked_rows import Layout
 
 _WEAK = ("PLAINTEXT", "OPPORTUNISTIC", "PLAINTEXT_REJECTED_BY_AUTHZ")
 _RECORD = (
@@ -15,6 +16,39 @@ _RECORD = (
     "same_node_encrypted",
     "server_authenticated",
     "client_authenticated",
+)
+
+_PORTS = Layout(
+    heading=("workload", "port"),
+    details=("reasons",),
+    prose=("reasons",),
+    short=(("minimum TLS", "min. TLS"),),
+)
+_ENTRIES = Layout(
+    heading=("object", "host", "port"),
+    details=("controller", "backend", "certificate", "HSTS", "cipher policy", "reasons"),
+    prose=("reasons",),
+    short=(("minimum version", "min. TLS"), ("client authentication", "clients")),
+)
+_WAYS_OUT = Layout(
+    heading=("object", "host", "port", "protocol"),
+    details=("clients", "hops", "reasons"),
+    prose=("hops", "reasons"),
+)
+_CERTIFICATES = Layout(
+    heading=("object", "place"),
+    details=("secret", "subject", "issuer", "names", "signature", "not before", "renewal", "problems"),
+    prose=("problems",),
+)
+_HOSTS = Layout(
+    heading=("object", "host", "port"),
+    details=("certificate named", "described by", "reasons"),
+    prose=("reasons",),
+)
+_PROBES = Layout(
+    heading=("host", "port"),
+    details=("subject", "issuer", "names", "signature", "problems"),
+    prose=("problems",),
 )
 
 
@@ -27,6 +61,7 @@ def encryption_table(result: EncryptionResult, *, full: bool = False) -> AnswerT
         columns=columns,
         lines=tuple(_port(row, full) for row in result.rows),
         marked=_marked(row.verdict in _WEAK for row in result.rows),
+        layout=_PORTS,
     )
 
 
@@ -56,6 +91,7 @@ def entrypoints_table(result: EntryPointsResult) -> AnswerTable:
         ),
         lines=tuple(_entry(row) for row in result.rows),
         marked=_marked(row.plaintext == "open" for row in result.rows),
+        layout=_ENTRIES,
     )
 
 
@@ -85,6 +121,7 @@ def egress_table(result: EgressResult) -> AnswerTable:
         columns=("object", "host", "port", "protocol", "clients", "sent", "verdict", "hops", "reasons"),
         lines=tuple(_way_out(row) for row in result.rows),
         marked=_marked(row.sent == "plaintext" for row in result.rows),
+        layout=_WAYS_OUT,
     )
 
 
@@ -112,6 +149,7 @@ def certificates_table(result: CertificatesResult) -> AnswerTable:
         ),
         lines=tuple(_certificate(row) for row in result.rows),
         marked=_marked(bool(row.problems) for row in result.rows),
+        layout=_CERTIFICATES,
     )
 
 
@@ -141,6 +179,7 @@ def hosts_table(result: CertificatesResult) -> AnswerTable:
         columns=("object", "host", "port", "certificate named", "described by", "covered", "reasons"),
         lines=tuple(_host(row) for row in result.hosts),
         marked=_marked(row.covered != "yes" for row in result.hosts),
+        layout=_HOSTS,
     )
 
 
@@ -177,6 +216,7 @@ def probes_table(result: CertificatesResult) -> AnswerTable:
         ),
         lines=tuple(_probe(row) for row in result.probes),
         marked=_marked(row.trusted != "yes" or bool(row.problems) for row in result.probes),
+        layout=_PROBES,
     )
 
 
