@@ -9,4 +9,7 @@ from auditor.model.verdict import Cause
 
 def reason_rows(causes: Iterable[Cause]) -> list[ReasonRow]:
     """Each once, in the engine's order: what decides comes first."""
-    return [ReasonRow(code=why.code, message=sentence(why)) for why in dict.fromkeys(causes)]
+    return [
+        ReasonRow(code=why.code, parameters=dict(why.parameters), message=sentence(why))
+        for why in dict.fromkeys(causes)
+    ]

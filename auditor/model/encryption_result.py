@@ -21,9 +21,10 @@ DataPlaneName = Literal["istio-sidecar", "istio-ambient", "linkerd", "cilium-ztu
 
 
 class ReasonRow(Record):
-    """Why something is said: a code of the closed list of causes, and its English sentence."""
+    """Why something is said: a code of the closed list of causes with its parameters, and its English sentence."""
 
     code: str
+    parameters: dict[str, str] = {}
     message: str
 
 

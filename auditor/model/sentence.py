@@ -24,6 +24,11 @@ def fill(sentence: str, parameters: Mapping[str, Any], phrases: Mapping[str, str
     return "".join(parts)
 
 
+def places(sentence: str) -> set[str]:
+    """The names of the places in a sentence."""
+    return {name for _, name, _, _ in _FORMATTER.parse(sentence) if name is not None}
+
+
 def shown(value: Any, phrases: Mapping[str, str] = _NO_PHRASES) -> str:
     """A parameter as text: lists joined and shortened, causes as their sentences, long values cut."""
     if isinstance(value, (list, tuple)):

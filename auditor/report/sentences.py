@@ -1,4 +1,4 @@
-"""A finding's sentence in the language of the report. English sentences are in the result already."""
+"""Sentences of findings and of reasons in the language of the report. English ones are in the result already."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -8,9 +8,10 @@ from typing import Any
 from auditor.checks.registry import all_checks
 from auditor.evaluate.phrases import PHRASES
 from auditor.evaluate.reasons import RUNNER_REASONS
+from auditor.model.encryption_result import ReasonRow
 from auditor.model.finding import Reason
 from auditor.model.result import FindingResult
-from auditor.model.sentence import fill, shown
+from auditor.model.sentence import fill, places, shown
 
 Translate = Callable[[str], str]
 
@@ -35,6 +36,13 @@ class Sentences:
     def cause(self, value: Any) -> str:
         """A cause, or a list of causes, or a text, as a sentence."""
         return shown(value, self._phrases)
+
+    def reason(self, row: ReasonRow) -> str:
+        """A reason of a row. Where its phrase isn't known, or a parameter of it is missing, what the result says."""
+        phrase = self._phrases.get(row.code) if self._translate else None
+        if phrase is None or not places(phrase) <= row.parameters.keys():
+            return row.message
+        return fill(phrase, row.parameters, self._phrases)
 
     def _reason(self, finding: FindingResult) -> Reason | None:
         if self._translate is None:

@@ -85,6 +85,7 @@ def _first_to_act_on(result: AuditResult) -> list[FindingResult]:
 def print_controls(controls: Sequence[Control]) -> None:
     """One line a control."""
     table = _table("Control", "severity", "requirements", "title", left=4)
+    table.columns[-1].no_wrap = False
     for control in controls:
         table.add_row(control.id, control.severity, str(len(control.requirements)), escape(control.title))
     Console(highlight=False).print(table)

@@ -1,8 +1,10 @@
 """Translations of the report, from compiled gettext catalogues. English is the source and needs none."""
 
+from collections.abc import Iterator
 from gettext import NullTranslations
 from pathlib import Path
 
+from auditor.evaluate.phrases import PHRASES
 from auditor.report.resources import locale_folder
 
 DOMAIN = "auditor"
@@ -16,6 +18,15 @@ def load_translations(language: str, folder: Path | None = None) -> NullTranslat
     from babel.support import Translations
 
     return Translations.load(folder or locale_folder(), [language], DOMAIN)
+
+
+def extract_phrases(*_: object, **__: object) -> Iterator[tuple[int, str, str, list[str]]]:
+    """For Babel: the phrases of causes, which are values of dictionaries and not arguments of a marked call.
+
+    The order of an entry is Babel's: line, function, message, comments.
+    """
+    for code, phrase in sorted(PHRASES.items()):
+        yield 0, "", phrase, [code]
 
 
 def language_of(translations: NullTranslations) -> str:

@@ -154,6 +154,17 @@ def test_an_entry_point_tells_its_listener_and_what_is_behind(capsys: pytest.Cap
     assert found["crm/Ingress/crm", "crm.ferries.example"]["plaintext"] == "open"
 
 
+def test_a_reason_carries_the_parameters_that_its_sentence_is_made_of(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    [entry] = [r for r in rows_of(capsys, "entrypoints", PAYMENTS) if r["host"] == "partners.shop.example"]
+    assert entry["reasons"][0] == {
+        "code": "entry.istio.mode",
+        "parameters": {"mode": "MUTUAL"},
+        "message": "the server's TLS mode is MUTUAL",
+    }
+
+
 def test_csv_holds_no_formula_and_a_table_no_escape() -> None:
     table = AnswerTable("1 row", ("object", "host"), (("=cmd|' /C calc'!A0", "+1\x1b[31m\u202e[red]x"),))
     [header, row] = csv.reader(io.StringIO(table_csv(table).decode()))

@@ -1,7 +1,10 @@
 """The inventory of certificates in the report: the same in HTML, on paper and in JSON, escaped, and cut aloud."""
 
 import json
+from gettext import NullTranslations
 from typing import Any
+
+import pytest
 
 from auditor.model.certificates_result import CertificateRow, HostRow
 from auditor.model.encryption_result import ReasonRow
@@ -71,6 +74,29 @@ def test_the_inventory_is_in_html_and_json() -> None:
     stored = json.loads(render_json(result))
     assert [c["object"] for c in stored["certificates"]] == ["shop/Certificate.cert-manager.io/web"]
     assert [h["host"] for h in stored["certificate_hosts"]] == ["shop.example", "bare.example"]
+
+
+class Translated(NullTranslations):
+    """A language of one sentence."""
+
+    def gettext(self, message: str) -> str:
+        return "已於 {date} 到期" if message == "it expired on {date}" else message
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"date": "2026-07-31T00:00:00Z"}, "已於 2026-07-31T00:00:00Z 到期"),
+        ({}, "it expired on 2026-07-31T00:00:00Z"),
+    ],
+    ids=["from code and parameters", "as the result says, where a parameter is missing"],
+)
+def test_remarks_are_made_in_the_language_of_the_report(parameters: dict[str, str], told: str) -> None:
+    expired = ReasonRow(
+        code="certificate.expired", parameters=parameters, message="it expired on 2026-07-31T00:00:00Z"
+    )
+    html = render_html(example(certificates=[row(problems=[expired])]), translations=Translated()).decode()
+    assert told in text_of(section(html))
 
 
 def test_without_any_certificate_that_is_said() -> None:

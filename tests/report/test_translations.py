@@ -9,7 +9,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 
 from auditor.report.html import render_html
-from auditor.report.translations import DOMAIN, language_of, load_translations
+from auditor.report.translations import DOMAIN, extract_phrases, language_of, load_translations
 from tests.report.conftest import text_of
 from tests.report.example import example
 
@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[2]
 def messages() -> set[object]:
     keywords = {"_": None, "N_": None, "ngettext": (1, 2), "Reason": (3,)}
     found = set()
+    phrases = f"{extract_phrases.__module__}:{extract_phrases.__name__}"
     for folder, methods in (
-        (ROOT / "auditor", [("**.py", "python")]),
+        (ROOT / "auditor", [("evaluate/phrases.py", phrases), ("**.py", "python")]),
         (ROOT / "report_templates", [("**.html.j2", "jinja2.ext:babel_extract")]),
     ):
         extracted = extract_from_dir(str(folder), methods, keywords=keywords)  # type: ignore[arg-type]
@@ -37,6 +38,8 @@ def messages() -> set[object]:
         "Limits of this report",
         "{subject} is in the data plane of {data_plane}.",
         "page {page} of {pages}",
+        "it expired on {date}",
+        "the server takes plaintext and does not redirect",
     ],
 )
 def test_words_of_templates_views_and_reasons_can_be_extracted(messages: set[object], message: str) -> None:

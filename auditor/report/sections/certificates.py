@@ -61,5 +61,5 @@ def _row(draft: Draft, entry: CertificateRow, serves: dict[str, list[str]]) -> R
         use=_USES[entry.use],
         names=shorten(entry.names, named),
         hosts=shorten(sorted(set(serves.get(entry.object, ()))) if entry.use == "server" else (), named),
-        problems=tuple(problem.message for problem in entry.problems),
+        problems=tuple(map(draft.sentences.reason, entry.problems)),
     )
