@@ -58,6 +58,9 @@ class EgressNetworks:
             followed = followed or (there and row.host == "*")
             if there and holds(ports, row.hops[0].port if len(row.hops) == 1 else None):
                 yield Part(row, (client,), code_of(row), frozenset({place}))
+            elif row.elsewhere and code_of(row) != "egress-encrypted":
+                because = Reasons((Cause("egress.other-routes"),))
+                yield Part(row, (client,), _UNKNOWN, frozenset({place}), because)
         named = (("endpoint", client.id), ("network", place.name))
         if ports.of_protocol("TCP") and not followed:
             cause = Cause("indeterminate.egress.gateway-client", named)

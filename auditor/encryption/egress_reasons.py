@@ -32,7 +32,9 @@ EGRESS_REASONS: dict[str, str] = {
         "what leaves to addresses that no EgressNetwork is for is passed on as the application sends it"
     ),
     "egress.not-tcp": "policy lets it send to {network} by other protocols than TCP too, which no mesh carries",
-    "egress.other-routes": "some routes end in trusted networks, others elsewhere, and which one is used is not told",
+    "egress.other-routes": (
+        "routes for the same clients end at different addresses, and what goes along each of them isn't told apart"
+    ),
     "indeterminate.egress.gateway-client": "{endpoint} is a gateway; what it sends to {network} of its own isn't followed",
     "egress.linkerd-allow": "{network} lets everything through, as the application sends it",
     "egress.linkerd-deny": (

@@ -2,19 +2,19 @@
 
 from collections.abc import Hashable, Iterable, Iterator
 from functools import reduce
-from typing import Literal
 
 from auditor.checks.context import Facts
 from auditor.checks.incoming_flows import flow_result
 from auditor.evaluate.diagram_places import Link, Part
+from auditor.evaluate.egress_states import EgressStates, State
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.connectivity_result import EntryRow
 from auditor.model.verdict import Tri
+from auditor.network.addresses import External
 from auditor.network.bits import members
-from auditor.network.ports import PortSet
+from auditor.network.ports import NOTHING, PortSet
 from auditor.network.universe import Peer
 
-State = Literal["encrypted", "plaintext", "unknown"]
 MAX_FLOWS = 30_000
 """So many flows are judged; a link whose turn comes later is unknown, unless plaintext was seen."""
 
@@ -32,10 +32,11 @@ class EdgeEncryption:
         self._pairs: dict[tuple[Hashable, str, PortSet], State] = {}
         self._open: dict[tuple[str, PortSet], list[_Port]] = {}
         self._served = _served(facts, list(entries))
+        self._out = EgressStates(facts)
         self._asked = 0
 
     def of(self, link: Link) -> State:
-        """The worst state of any flow; `unknown` where nothing can be told, as of connections to the outside."""
+        """The worst state of any flow; `unknown` where nothing can be told."""
         found: set[State] = set()
         for part in link.parts:
             for state in self._part(part):
@@ -46,6 +47,9 @@ class EdgeEncryption:
 
     def between(self, source: Peer, destination: Peer, ports: PortSet, sure: bool) -> State:
         """The worst state over the ports that one peer may open of another; not `sure`: it can't be told that it may."""
+        if isinstance(destination, External) and isinstance(source, Endpoint):
+            certain = ports if sure else NOTHING
+            return worst(self._out.states(self._out.profile(source), destination, ports, certain))
         if not isinstance(destination, Endpoint):
             return "unknown"
         class_: Hashable = None
@@ -69,13 +73,23 @@ class EdgeEncryption:
         for place in members(part.destinations):
             destination = universe.peers[place]
             if not isinstance(destination, Endpoint):
-                yield "unknown"
+                yield from self._outward(part, destination, certain)
                 continue
             sources = part.sources & ~(1 << place)
             for port, protocol in self._ports(reduce(PortSet.__or__, part.ports), destination):
                 states = self._states(part, sources, destination, (port, protocol))
                 sure = certain.contains(port, protocol)
                 yield from ("unknown" if state == "plaintext" and not sure else state for state in states)
+
+    def _outward(self, part: Part, destination: Peer, certain: PortSet) -> Iterator[State]:
+        """What leaves the cluster, by the ways out of its sources."""
+        if not isinstance(destination, External) or part.sources & ~part.universe.endpoint_bits:
+            yield "unknown"
+        if isinstance(destination, External):
+            ports = reduce(PortSet.__or__, part.ports)
+            for profile, sources in self._out.by_profile:
+                if sources & part.sources:
+                    yield from self._out.states(profile, destination, ports, certain)
 
     def _ports(self, reached: PortSet, destination: Endpoint) -> list[_Port]:
         """The declared ports that are open; where none of them is, the first that is."""

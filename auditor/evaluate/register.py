@@ -10,7 +10,8 @@ from auditor.checks.approved_flows import ApprovedFlowFacts, union_of
 from auditor.checks.context import Context, Facts
 from auditor.checks.flow_register import RegisteredFlow
 from auditor.checks.isolation.approved_flows_possible import concerns
-from auditor.evaluate.diagram_encryption import EdgeEncryption, State, worst
+from auditor.evaluate.diagram_encryption import EdgeEncryption, worst
+from auditor.evaluate.egress_states import State
 from auditor.evaluate.entry_reach import reach_entries
 from auditor.inventory.endpoints import Endpoint
 from auditor.model import result as r

@@ -11,7 +11,9 @@ from auditor.evaluate.diagram import build_diagram
 from auditor.model.result import DiagramEdge, DiagramResult
 from auditor.model.scope import Scope
 from tests.connectivity.clusters import facts
-from tests.encryption.mesh_manifests import NO_NODE_ENCRYPTION, WIREGUARD
+from tests.encryption.egress_manifests import ISTIO, rule, service_entry, tls
+from tests.encryption.mesh_manifests import NO_NODE_ENCRYPTION, WIREGUARD, custom
+from tests.encryption.mesh_manifests import pod as meshed
 from tests.network.building import Raw, enforced, labels, namespace, pod, policy
 
 FRAMEWORKS = ("pci-dss-4.0.1", "hipaa")
@@ -142,6 +144,67 @@ def test_the_encryption_of_an_edge_is_that_between_nodes(below: NodeEncryption |
     edges = by_ends(build_diagram(given, FRAMEWORKS))
     assert edges["shop", "shop"].encryption == expected
     assert edges["front", "shop"].encryption == expected
+
+
+def leaving(*more: Raw, proxy: str | None = "istio-proxy") -> list[Raw]:
+    """One pod in scope that policy lets connect to port 80 of any address of IPv4."""
+    policies = (
+        policy("deny", "shop", types=["Ingress"]),
+        policy("out", "shop", egress=on(80, ANYONE, way="to")),
+    )
+    return [
+        *enforced("node-1"),
+        namespace("shop", **{NAME: "shop"}),
+        meshed("web", proxy=proxy),
+        *policies,
+        *more,
+    ]
+
+
+REFUSING = custom(ISTIO, "Sidecar", "s", "shop", {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}, "01")
+NAMED = service_entry((80, "HTTP"))
+PLACED = service_entry((80, "HTTP"), resolution="STATIC", endpoints=[{"address": "198.51.100.7"}])
+ORIGINATED = rule(**tls("SIMPLE"))
+
+
+@pytest.mark.parametrize(
+    ("objects", "internet", "branches"),
+    [
+        pytest.param(leaving(proxy=None), "unknown", "unknown", id="no mesh"),
+        pytest.param(leaving(), "unknown", "unknown", id="the sidecar passes on what the application sends"),
+        pytest.param(leaving(REFUSING), "encrypted", "encrypted", id="the sidecar refuses everything"),
+        pytest.param(leaving(REFUSING, NAMED), "plaintext", "unknown", id="plain HTTP to a name"),
+        pytest.param(
+            leaving(REFUSING, NAMED, ORIGINATED),
+            "encrypted",
+            "encrypted",
+            id="TLS to a name, the rest refused",
+        ),
+        pytest.param(
+            leaving(NAMED, ORIGINATED), "unknown", "unknown", id="TLS to a name, the rest passed on"
+        ),
+        pytest.param(leaving(REFUSING, PLACED), "encrypted", "plaintext", id="plain HTTP to one address"),
+        pytest.param(
+            leaving(REFUSING, PLACED, ORIGINATED), "encrypted", "encrypted", id="TLS to one address"
+        ),
+    ],
+)
+def test_what_leaves_is_told_by_the_ways_out(objects: list[Raw], internet: str, branches: str) -> None:
+    network = {"name": "branches", "cidrs": ["198.51.100.0/24"], "trust": "untrusted"}
+    given = Scope.model_validate(
+        {**scope().model_dump(mode="json", by_alias=True), "external_networks": [network]}
+    )
+    edges = by_ends(drawn(objects, given))
+    assert edges["shop", "outside/internet"].encryption == internet
+    assert edges["shop", "outside/branches"].encryption == branches
+
+
+@pytest.mark.parametrize(("port", "expected"), [(80, "plaintext"), (8080, "unknown")])
+def test_plaintext_is_told_only_where_it_is_certain_that_it_may_leave(port: int, expected: str) -> None:
+    """Without an agent that enforces it the policy opens port 80 all the same, and whether the others are shut isn't known."""
+    objects = leaving(REFUSING, service_entry((port, "HTTP")))
+    unenforced = [raw for raw in objects if raw["metadata"]["name"] != "kube-router-node-1"]
+    assert by_ends(drawn(unenforced, scope()))["shop", "outside/internet"].encryption == expected
 
 
 @pytest.mark.parametrize(
