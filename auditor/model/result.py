@@ -246,8 +246,9 @@ class DiagramEdge(Record):
     """What may connect from one box to another, all pairs of endpoints joined.
 
     `services`: the least restricted first; a port stands with its first verdict only. `encryption` is the worst of all
-    pairs; of what leaves the cluster the ways out tell it. `approved`: whether approved flows name the services; not-needed where both ends are in scope, or neither.
-    `entry`: some of it comes in from outside by an entry point or an exposed port.
+    pairs; of what leaves the cluster the ways out tell it. `approved`: whether approved flows name the services;
+    not-needed where both ends are in scope, or neither. `entry`: some of it comes in from outside by an entry point or
+    an exposed port.
     """
 
     source: str

@@ -201,7 +201,7 @@ def test_what_leaves_is_told_by_the_ways_out(objects: list[Raw], internet: str, 
 
 @pytest.mark.parametrize(("port", "expected"), [(80, "plaintext"), (8080, "unknown")])
 def test_plaintext_is_told_only_where_it_is_certain_that_it_may_leave(port: int, expected: str) -> None:
-    """Without an agent that enforces it the policy opens port 80 all the same, and whether the others are shut isn't known."""
+    """Without an agent that enforces it the policy still opens port 80; whether the others are shut isn't known."""
     objects = leaving(REFUSING, service_entry((port, "HTTP")))
     unenforced = [raw for raw in objects if raw["metadata"]["name"] != "kube-router-node-1"]
     assert by_ends(drawn(unenforced, scope()))["shop", "outside/internet"].encryption == expected
