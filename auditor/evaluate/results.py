@@ -23,7 +23,7 @@ from auditor.model.finding import Finding, Population, Reason
 from auditor.model.kinds import KNOWN_KINDS, KindKey
 from auditor.model.objects import KubeObject, text_at
 from auditor.model.outcome import Outcome, Status, aggregate
-from auditor.model.scope import Scope
+from auditor.model.scope import AdministrativeAccess, Scope
 from auditor.model.sentence import fill
 
 
@@ -133,8 +133,13 @@ def _scope(scope: Scope | None, assessment: Assessment, particulars: Particulars
         distribution=known.distribution,
         namespaces=sorted(classes, key=lambda entry: (entry.namespace, entry.framework)),
         external_networks=sorted(known.external_networks, key=lambda entry: entry.name),
+        administrative_access=sorted(known.administrative_access, key=_place),
         approved_flows=sorted(known.approved_flows, key=lambda entry: entry.id),
     )
+
+
+def _place(entry: AdministrativeAccess) -> tuple[str, str, str]:
+    return entry.host or entry.endpoint or "", entry.protocol, str(entry.ports)
 
 
 def _input(entry: InputFile) -> r.Input:

@@ -9,7 +9,7 @@ from auditor.model.certificates_result import CertificateRow, HostRow
 from auditor.model.control import Automation, Entity, Strength
 from auditor.model.outcome import Outcome, Status
 from auditor.model.record import Record as Record
-from auditor.model.scope import ApprovedFlow, ExternalNetwork, ScopeClass
+from auditor.model.scope import AdministrativeAccess, ApprovedFlow, ExternalNetwork, ScopeClass
 
 FORMAT_VERSION: Literal[1] = 1
 
@@ -72,6 +72,7 @@ class ScopeResult(Record):
     namespaces: list[NamespaceClass]
     external_networks: list[ExternalNetwork]
     approved_flows: list[ApprovedFlow]
+    administrative_access: list[AdministrativeAccess] = []
 
 
 class Input(Record):

@@ -244,7 +244,7 @@ class AdministrativeAccess(Strict):
     def _one_of_both(self) -> Self:
         if (self.host is None) == (self.endpoint is None):
             raise ValueError("expected exactly one of host, endpoint")
-        if self.host is not None and {"ports", "protocol"} & self.model_fields_set:
+        if self.host is not None and (self.ports or self.protocol != "TCP"):
             raise ValueError("ports and protocol go with endpoint; of a host every listener is judged")
         PortRange(protocol=self.protocol, ports=self.ports)
         return self

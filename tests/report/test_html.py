@@ -11,6 +11,7 @@ import pytest
 
 from auditor.model.outcome import Outcome, Status
 from auditor.model.result import AuditResult
+from auditor.model.scope import AdministrativeAccess
 from auditor.report.html import render_document, render_html
 from auditor.report.json_report import render_json
 from auditor.report.profile import PAPER, SCREEN
@@ -241,3 +242,21 @@ def test_no_free_text_anywhere_in_a_result_becomes_markup(result: AuditResult) -
         tags = [tag for tag, _ in Elements(html).tags]
         assert tags.count("script") == (0 if profile.paged else 1)
         assert html.count("&lt;script&gt;alert(1)") > 500
+
+
+def test_the_scope_section_lists_what_is_marked_as_administrative() -> None:
+    marks = [
+        AdministrativeAccess(host="console.example", reason="The <b>console</b>"),
+        AdministrativeAccess(endpoint="vault/Deployment/api", ports=[8200, "9000-9100"]),
+        AdministrativeAccess(endpoint="vault/Deployment/db", protocol="UDP"),
+    ]
+    given = example()
+    marked = given.model_copy(
+        update={"scope": given.scope.model_copy(update={"administrative_access": marks})}
+    )
+    html = render_html(marked).decode()
+    words = " ".join(text_of(html[html.index('<section id="scope">') :]).split())
+    assert "console.example every listener The <b>console</b>" in words
+    assert "vault/Deployment/api 8200, 9000-9100 TCP not stated" in words
+    assert "vault/Deployment/db all that it declares UDP not stated" in words
+    assert "The scope file marks none" in " ".join(text_of(render_html(given).decode()).split())

@@ -1,6 +1,6 @@
 """What reaches the ports through which administrators come in is encrypted on its way."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -126,6 +126,7 @@ REASONS = (
         final=True,
     ),
 )
+_Exposures = Mapping[tuple[str, int, str], Sequence[Exposure]]
 _REFUSES_PLAINTEXT = (Protection.ENFORCED_MTLS, Protection.TLS_SERVER_ONLY)
 _BY_SCOPE = tuple(
     replace(read, subjects=False, could_fail=read.could_fail or read.key == SERVICE)
@@ -158,13 +159,14 @@ def administrative_ports_encrypted(context: Context, parameters: Parameters) -> 
     if not marks:
         yield Judgement("none-marked", CLUSTER_SUBJECT, listed=False)
     done: set[str] = set()
+    exposures = _by_port(context.facts.exposures) if marks else {}
     for mark in marks:
         for entry in _marked(context, mark):
             if isinstance(entry, Judgement):
                 yield entry
             elif entry.subject not in done:
                 done.add(entry.subject)
-                yield _judge(_reached(context, entry), parameters.minimum_version)
+                yield _judge(_reached(context, entry, exposures), parameters.minimum_version)
 
 
 def _marked(context: Context, mark: AdministrativeAccess) -> Iterator[PortProtection | Judgement]:
@@ -194,13 +196,16 @@ def _ports(context: Context, endpoint: Endpoint, mark: AdministrativeAccess) -> 
     )
 
 
-def _reached(context: Context, row: PortProtection) -> _Port:
-    exposures = [
-        exposure
-        for exposure in context.facts.exposures
-        if exposure.protocol == row.protocol
-        and any(t.endpoint is row.endpoint and t.port == row.port for t in exposure.targets)
-    ]
+def _by_port(exposures: Iterable[Exposure]) -> _Exposures:
+    found: dict[tuple[str, int, str], dict[Exposure, None]] = {}
+    for exposure in exposures:
+        for target in exposure.targets:
+            found.setdefault((target.endpoint.id, target.port, exposure.protocol), {})[exposure] = None
+    return {key: tuple(entries) for key, entries in found.items()}
+
+
+def _reached(context: Context, row: PortProtection, by_port: _Exposures) -> _Port:
+    exposures = by_port.get((row.endpoint.id, row.port, row.protocol), ())
     gateway = context.encryption.membership(row.endpoint).gateway or any(e.controller for e in exposures)
     return _Port(
         row,

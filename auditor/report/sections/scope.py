@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.model import result as r
-from auditor.model.scope import ExternalNetwork, ScopeClass
+from auditor.model.scope import AdministrativeAccess, ExternalNetwork, ScopeClass
 from auditor.report.draft import Draft, framework_name, framework_short, grouped
 from auditor.report.profile import Shortened, shorten
 from auditor.report.wording import CLASSES, N_
@@ -61,6 +61,7 @@ class ScopeView:
     zones: tuple[Zones, ...]
     members: tuple[ClassMembers, ...]
     networks: tuple[ExternalNetwork, ...]
+    administrative: Shortened[AdministrativeAccess]
     assumptions: tuple[str, ...]
 
 
@@ -87,6 +88,9 @@ def build(draft: Draft) -> ScopeView:
         zones=_drawn(result, by_framework) if few else (),
         members=() if few else _members(draft, by_framework),
         networks=tuple(result.scope.external_networks),
+        administrative=shorten(
+            result.scope.administrative_access, _TABLE_ROWS if draft.profile.paged else 2_000
+        ),
         assumptions=tuple(result.assumptions),
     )
 
