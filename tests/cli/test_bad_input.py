@@ -129,6 +129,19 @@ def _(tmp: Path) -> list[str]:
     return with_scope(tmp, "namespace:\n  - {name: shop, class: in-scope}\n")
 
 
+@row(
+    "a scope with a wrong host, endpoint id or port under `administrative_access`",
+    r"scope\.yaml:2: administrative_access\[0\]\.ports\[0\]: expected a port or a range.*got 'ssh'",
+)
+def _(tmp: Path) -> list[str]:
+    return with_scope(tmp, "administrative_access:\n  - {endpoint: shop/Pod/web, ports: [ssh]}\n")
+
+
+@row("a scope that marks a host as administrative which nothing serves", "")
+def _(tmp: Path) -> list[str]:
+    return with_scope(tmp, "administrative_access: [{host: console.example}]\n")
+
+
 @row("a scope of another cluster", r"scope\.yaml:1: cluster\.uid: .*u-1.*u-2")
 def _(tmp: Path) -> list[str]:
     return with_scope(tmp, "cluster: {uid: u-2}\n")
