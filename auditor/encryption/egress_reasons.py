@@ -64,6 +64,10 @@ EGRESS_REASONS: dict[str, str] = {
     "indeterminate.egress.unregistered-target": "a route leads to {host}, which nothing registers for its client",
     "indeterminate.egress.gateway-api-route": "{route} is attached to the entry, and where it leads is not followed",
     "indeterminate.egress.internal-endpoints": "whether the endpoints of {entry} take mesh mTLS can't be told",
+    "indeterminate.egress.other-network": (
+        "endpoints of {entry} are in a network of the mesh, whose gateway takes mesh mTLS only, and without rules for it "
+        "none is sent to destinations outside the mesh"
+    ),
     "indeterminate.egress.no-gateway-server": "no Gateway gives the pods of {endpoint} a server for the host and port",
     "indeterminate.egress.gateway-server": (
         "the gateway's server ({protocol}, TLS mode {mode}) doesn't fit what the client's proxy sends, or can't be read"

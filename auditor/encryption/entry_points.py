@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from auditor.encryption.entry import east_west
 from auditor.encryption.entry.aws_alb import AwsAlb
 from auditor.encryption.entry.azure_agic import judge_agic
 from auditor.encryption.entry.contour import http_proxies, judge_contour
@@ -150,6 +151,8 @@ def with_backend_protection(rows: Sequence[EntryPoint], protect: Protect) -> tup
 
 
 def _resolved(row: EntryPoint, protect: Protect) -> EntryPoint:
+    if row.between_networks:
+        return east_west.resolved(row, protect)
     if row.backend is not BackendHop.PASSTHROUGH or row.controller is not None or row.tls is not None:
         return row
     found = [protect(b.endpoint, b.target_port, b.protocol) for b in row.destinations]

@@ -72,6 +72,23 @@ _ISTIO = {
         "by the mesh's own server names every service of the mesh can be reached from other networks through it; only "
         "mesh mTLS is passed on, and each workload's own mode and authorization decide"
     ),
+    "entry.istio.east-west-enforced": (
+        "all {count} ports of workloads that it leads to refuse everything but mesh mTLS, which begins at the client"
+    ),
+    "entry.istio.east-west-network": "it is the way into the network {network} of the mesh for the others",
+    "entry.istio.east-west-tunnel": (
+        "the gateway takes tunnels (HBONE) under mesh mTLS only, in which a second one leads to the destination's ztunnel"
+    ),
+    "indeterminate.entry.istio.east-west-tunnel": (
+        "the listener for tunnels between networks doesn't say ISTIO_MUTUAL, and who may open one can't be told"
+    ),
+    "indeterminate.entry.istio.east-west-missing": (
+        "it leads to every workload of the mesh, and not all of these are in the evidence: {kinds}"
+    ),
+    "indeterminate.entry.istio.east-west-nothing": "no workload in a mesh is behind the names that it hands on",
+    "indeterminate.entry.istio.east-west-not-enforced": (
+        "{count} ports that it leads to don't enforce mesh mTLS themselves, and the gateway can't look inside: {ports}"
+    ),
     "entry.istio.mode-unset": "the server's TLS has no mode, which means PASSTHROUGH; a credentialName is ignored",
     "entry.istio.skip-verify": "insecureSkipVerify: client certificates are not verified",
     "entry.istio.no-gateway-pods": "no pod in the evidence matches the Gateway's selector",

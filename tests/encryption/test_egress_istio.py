@@ -192,6 +192,17 @@ CASES: list[tuple[str, list[Manifest], int, Sent, Protection]] = [
         P.TLS_SERVER_ONLY,
     ),
     (
+        "an endpoint in another network of the mesh",
+        [
+            service_entry(
+                (80, "HTTP"), resolution="STATIC", endpoints=[{"address": "10.5.0.1", "network": "west"}]
+            )
+        ],
+        80,
+        Sent.INDETERMINATE,
+        P.INDETERMINATE,
+    ),
+    (
         "a tunnel carries TCP through a proxy, and what protects it can't be told",
         [service_entry((5432, "TCP")), rule(trafficPolicy=TUNNEL)],
         5432,

@@ -251,6 +251,8 @@ class IstioEgress:
     def _without_settings(self, entry: ServiceEntry, protocol: str, config: MeshConfig) -> tuple[Sent, Cause]:
         """Automatic mTLS is for endpoints inside the mesh that say that they take it."""
         named = (("entry", str(entry.obj.id)),)
+        if entry.external is True and self._entries.is_in_another_network(entry):
+            return Sent.INDETERMINATE, Cause("indeterminate.egress.other-network", named)
         if entry.external is True:
             code = {
                 Sent.PLAINTEXT: "egress.plain-protocol",

@@ -72,6 +72,10 @@ class ServiceEntries:
         for name in (host, *wildcards(host)):
             yield from self._by_host.get(name, ())
 
+    def is_in_another_network(self, entry: ServiceEntry) -> bool:
+        """Whether an endpoint says that it is in a network of the mesh, which may be behind a gateway."""
+        return any(endpoint.get("network") for endpoint in mappings_at(entry.obj.spec, "endpoints"))
+
     def addresses(self, entry: ServiceEntry, protocol: str) -> Addresses | None:
         """Every address that connections to an entry may end at; None where it has names that DNS resolves, endpoints of
         other networks, or pods. Without resolution a proxy goes where its client wanted to, which `addresses` bind

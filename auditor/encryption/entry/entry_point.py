@@ -94,6 +94,8 @@ class EntryPoint:
     destinations: tuple[Backend, ...] = ()
     versions: tuple[str, ...] = ()
     """The releases of the controller that run, as far as the images' tags tell."""
+    between_networks: bool = False
+    """It hands mesh mTLS on to whatever workload of the mesh is named (AUTO_PASSTHROUGH)."""
     handed_on: Protection | None = None
     """What the pods behind a connection that is handed on serve; decides the verdict where it is known."""
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from auditor.encryption.entry.east_west import CLASS as EAST_WEST
+from auditor.encryption.entry.east_west import HBONE, between_networks, is_auto_passthrough, tunnel_row
 from auditor.encryption.entry.entry_point import (
     BackendHop,
     EntryPoint,
@@ -36,8 +38,8 @@ LISTENER_SET = KindKey(GROUP, "ListenerSet")
 _ISTIO = ("istio.io/gateway-controller", "istio.io/unmanaged-gateway")
 _SECURED = ("HTTPS", "TLS")
 _PLAIN = ("TCP", "UDP")
-_WAYPOINT = "HBONE"
-"""The protocol of Istio's waypoints, which serve the mesh and are no way in from outside."""
+_BUILT_IN = ("istio", "istio-remote", EAST_WEST)
+"""Classes that Istio serves whether or not there is an object of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,23 @@ class GatewayApi:
     def rows(self) -> Iterator[EntryPoint]:
         """One row a (Gateway or ListenerSet, host, listener)."""
         for listener in self._listeners():
+            if listener.protocol == HBONE:
+                name, known = self._controller(listener.gateway)
+                evidence = evidence_of(listener.parent, known)
+                yield tunnel_row(listener, name, evidence, self._istio_pods.only_minimum)
+                continue
             attached = list(self._routes.attached(listener))
             hosts: dict[str, list[Attached]] = {}
             for entry in attached:
                 for host in entry.hosts:
                     hosts.setdefault(host, []).append(entry)
             for host, entries in (hosts or {listener.hostname or "*": []}).items():
-                yield self._row(listener, host, entries)
+                row = self._row(listener, host, entries)
+                own = row.controller in _ISTIO or _class_of(listener.gateway) in _BUILT_IN
+                if own and is_auto_passthrough(listener):
+                    row = replace(row, causes=(*row.causes, cause("entry.istio.auto-passthrough")))
+                    row = between_networks(self._sources, row, listener.gateway)
+                yield row
 
     def _listeners(self) -> Iterator[Listener]:
         for gateway in self._sources.cluster.all(GATEWAY):
@@ -163,6 +175,10 @@ class GatewayApi:
         return found if found.hops else _Behind([plain], found.backends, found.causes, {})
 
 
+def _class_of(gateway: KubeObject) -> str:
+    return text_at(gateway.spec, "gatewayClassName") or ""
+
+
 def _refused(reference: ServiceReference) -> Cause:
     target = f"{reference.namespace}/Service/{reference.name}"[:200]
     if reference.granted is Tri.NO:
@@ -173,8 +189,9 @@ def _refused(reference: ServiceReference) -> Cause:
 def _read(parent: KubeObject, gateway: KubeObject) -> Iterator[Listener]:
     for index, spec in enumerate(mappings_at(parent.spec, "listeners")):
         port = spec.get("port")
-        if text_at(spec, "protocol") == _WAYPOINT:
-            continue
+        east_west = text_at(gateway.spec, "gatewayClassName") == EAST_WEST
+        if text_at(spec, "protocol") == HBONE and not east_west:
+            continue  # Waypoints serve the mesh and are no way in from outside.
         yield Listener(
             parent=parent,
             gateway=gateway,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from auditor.encryption.entry.east_west import between_networks
 from auditor.encryption.entry.entry_point import (
     BackendHop,
     ClientAuthentication,
@@ -29,6 +30,7 @@ _PLAIN_TCP = ("TCP", "MONGO", "MYSQL", "REDIS")
 _MAX_LABELS = 128
 _BY_REFERENCE = "kubernetes-gateway://"
 _WORKLOAD_CERTIFICATE = "the mesh's workload certificate"
+_AUTO_PASSTHROUGH = "entry.istio.auto-passthrough"
 _PASSTHROUGH = ("PASSTHROUGH", "AUTO_PASSTHROUGH")
 _TERMINATING = {
     "SIMPLE": ClientAuthentication.NONE,
@@ -105,7 +107,7 @@ class IstioGateways:
         hosts = [_host(entry) for entry in list_at(server, "hosts") if isinstance(entry, str)]
         spaces = _spaces(gateway, list_at(server, "hosts"))
         for host in dict.fromkeys(hosts or ["*"]):
-            yield EntryPoint(
+            row = EntryPoint(
                 object=str(gateway.id),
                 namespace=gateway.namespace,
                 kind=gateway.id.kind,
@@ -123,6 +125,8 @@ class IstioGateways:
                 evidence=(gateway.evidence_id, *served.evidence),
                 destinations=self._destinations(bound, host, spaces.get(host)),
             )
+            passed = any(why.code == _AUTO_PASSTHROUGH for why in served.causes)
+            yield between_networks(self._sources, row, gateway) if passed else row
 
     def _serve(self, gateway: KubeObject, server: JsonObject) -> _Served:
         patching = self._pods.of(gateway).patching
@@ -139,7 +143,7 @@ class IstioGateways:
         if mode in ("", *_PASSTHROUGH):
             codes = ["entry.passthrough"] if mode else ["entry.passthrough", "entry.istio.mode-unset"]
             if mode == "AUTO_PASSTHROUGH":
-                codes.append("entry.istio.auto-passthrough")
+                codes.append(_AUTO_PASSTHROUGH)
             return _Served(
                 Plaintext.CLOSED,
                 EntryTls(TlsMode.PASSTHROUGH),
