@@ -27,6 +27,14 @@ EGRESS_REASONS: dict[str, str] = {
     "egress.gateway-server": "the gateway's server ({protocol}, TLS mode {mode}) takes it",
     "egress.gateway-refuses": "the gateway's server ({protocol}, TLS mode {mode}) refuses what the client's proxy sends",
     "egress.answered-by-proxy": "the routes for {host} only redirect or answer, so nothing leaves",
+    "egress.mesh-network": (
+        "endpoints in the network {network} are reached through its gateway under the client's mesh mTLS, or not at all; "
+        "what they accept beside it is in the evidence of their own cluster"
+    ),
+    "indeterminate.egress.mesh-network": (
+        "what is sent to the gateway of the network {network} can't be told: the client is an ambient one, or automatic "
+        "mTLS isn't known to be on"
+    ),
     "egress.linkerd-no-network": "no EgressNetwork is for the client's namespace, so what leaves is passed on as it is",
     "egress.linkerd-outside-networks": (
         "what leaves to addresses that no EgressNetwork is for is passed on as the application sends it"

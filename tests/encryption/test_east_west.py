@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 
 from auditor.checks.context import Facts
+from auditor.encryption.egress.values import Location, Sent
 from auditor.encryption.entry_points import BackendHop, ClientAuthentication, EntryPoint, Plaintext, TlsMode
 from auditor.model.kinds import KNOWN_KINDS
 from auditor.model.verdict import Protection
+from tests.encryption.egress_manifests import ambient, ways
 from tests.encryption.entry_manifests import manifest
 from tests.encryption.mesh_manifests import (
     PERMISSIVE,
     STRICT,
     Manifest,
+    config_map,
     custom,
     namespace,
     peer_authentication,
@@ -171,3 +174,42 @@ def test_tunnels_between_networks_take_mesh_mtls_only() -> None:
 def test_a_tunnel_of_another_mode_is_open() -> None:
     row = only(*BASE, tunnel(**{"tls-terminate-mode": "SIMPLE"}))
     assert (row.verdict, row.plaintext) == (OPEN, Plaintext.INDETERMINATE)
+
+
+NETWORKS = """
+networks:
+  east: {endpoints: [{fromRegistry: c1}], gateways: [{registryServiceName: eastwest.istio-system, port: 15443}]}
+  west: {endpoints: [{fromRegistry: c2}], gateways: [{address: 203.0.113.9, port: 15443}]}
+"""
+
+
+def to_west(
+    *clients: Manifest, networks: str = NETWORKS, mesh: str = ""
+) -> list[tuple[str, Sent, Protection]]:
+    rows = ways(*clients, config_map("istio", "istio-system", mesh=mesh, meshNetworks=networks))
+    return [(row.subject, row.sent, row.label) for row in rows if row.location is Location.REMOTE_CLUSTER]
+
+
+WEST = "istio-system/ConfigMap/istio:west:15443/TCP"
+
+
+def test_what_goes_to_another_network_is_the_clients_mesh_mtls() -> None:
+    assert to_west(pod()) == [(WEST, Sent.MESH_MTLS, ENFORCED)]
+
+
+def test_without_automatic_mtls_it_cannot_be_told() -> None:
+    assert to_west(pod(), mesh="enableAutoMtls: false") == [(WEST, Sent.INDETERMINATE, OPEN)]
+
+
+def test_what_ambient_clients_send_to_another_network_cannot_be_told() -> None:
+    assert to_west(ambient()) == [(WEST, Sent.INDETERMINATE, OPEN)]
+
+
+def test_the_own_network_is_no_way_out() -> None:
+    own = namespace("istio-system", {"topology.istio.io/network": "west"})
+    assert to_west(pod(), own) == []
+
+
+@pytest.mark.parametrize("text", ["", "networks: [west]", "networks: {west: {gateways: 5}}", "{"])
+def test_networks_that_cannot_be_read_give_no_row(text: str) -> None:
+    assert to_west(pod(), networks=text) == []

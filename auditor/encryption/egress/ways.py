@@ -16,6 +16,7 @@ from auditor.encryption.egress.linkerd import (
     mirrored_services,
     service_ports,
 )
+from auditor.encryption.egress.other_networks import OtherNetworks
 from auditor.encryption.egress.routes import EgressRoutes
 from auditor.encryption.egress.service_entries import (
     SERVICE_ENTRY,
@@ -111,7 +112,14 @@ class WaysOut:
 
     def rows(self) -> tuple[Egress, ...]:
         """Every way out, sorted by subject and first client."""
-        found = (*self._registered(), *self._mirrored(), *self._out_of_linkerd(), *self._left())
+        ways = (
+            self._registered(),
+            self._mirrored(),
+            self._out_of_linkerd(),
+            self._to_networks(),
+            self._left(),
+        )
+        found = chain.from_iterable(ways)
         return tuple(
             sorted(found, key=lambda row: (row.subject, row.sources[0].id if row.sources else "", row.sent))
         )
@@ -212,6 +220,13 @@ class WaysOut:
                 hops=(hop,),
                 evidence=_evidence((hop,), members),
             )
+
+    def _to_networks(self) -> Iterator[Egress]:
+        """To other networks of the mesh, through their gateways."""
+        networks = OtherNetworks(self._cluster, self._configs)
+        for plane in _ISTIO if networks.all else ():
+            clients = (c for c in self._of_plane(plane) if not self._meshes.membership(c).gateway)
+            yield from networks.rows(plane, tuple(clients))
 
     def _left(self) -> Iterator[Egress]:
         """What isn't registered, for everybody but Linkerd's clients, whom EgressNetworks govern."""
