@@ -31,8 +31,8 @@ PLAINTEXT_REASONS = (
         "plaintext-accepted",
         Outcome.FAIL,
         "{subject} accepts plaintext ({mode}): {causes}.",
-        remedy="Require mutual TLS on container port {port}, without a port-level exception; first make sure that "
-        "its clients are in the mesh.",
+        remedy="Require mutual TLS on container port {port}, and take away what exempts it (a port-level mode, or a port "
+        "that the proxy is told to skip); first make sure that its clients are in the mesh.",
     ),
     Reason(
         "plaintext-refused-after-arrival",

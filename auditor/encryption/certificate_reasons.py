@@ -15,7 +15,7 @@ CERTIFICATE_REASONS: dict[str, str] = {
     "certificate.old-protocol": "nothing newer than {protocol} was agreed on, so the host may know no newer version",
     "certificate.chain-order": "the chain does not go from the leaf to its issuers, one by one",
     "certificate.host-not-covered": "no name of the certificate covers {host}",
-    "certificate.names-cut": "it carries {count} names, of which the first are listed",
+    "certificate.names-cut": "only the first of its names are listed (names in all: {count})",
     "indeterminate.certificate.unreadable": "what stands in {place} cannot be read as a certificate",
     "indeterminate.certificate.library-missing": (
         "the certificate was not looked into: the package cryptography is missing"
@@ -23,7 +23,7 @@ CERTIFICATE_REASONS: dict[str, str] = {
     "indeterminate.certificate.not-issued": "only the request for it is in the evidence, not what was issued",
     "indeterminate.certificate.key-unknown": "its kind of key is not one that is judged",
     "indeterminate.certificate.names-cut": (
-        "it carries {count} names, and none of those that were kept covers {host}"
+        "none of its names that were kept covers {host} (names in all: {count})"
     ),
     "indeterminate.certificate.anchor-not-seen": "the trust anchors of {mesh} are not in the evidence",
     "indeterminate.certificate.not-described": "nothing in the evidence describes {certificate}; Secrets are not read",

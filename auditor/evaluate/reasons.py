@@ -12,7 +12,7 @@ INCOMPLETE_EVIDENCE = Reason(
 INCOMPLETE_POPULATION = Reason(
     "incomplete-population",
     Outcome.NOT_EVALUATED,
-    "{listed} subjects were found, and it isn't known that these are all: {causes}.",
+    "It isn't known that the subjects found are all (subjects found: {listed}): {causes}.",
 )
 NO_SUBJECT = Reason(
     "no-subject",
@@ -22,7 +22,7 @@ NO_SUBJECT = Reason(
 ALL_EXCLUDED = Reason(
     "all-excluded",
     Outcome.NOT_APPLICABLE,
-    "All {listed} subjects that were listed are excluded, each with its reason.",
+    "Every listed subject was excluded, each with its reason (subjects listed: {listed}).",
 )
 CHECK_FAILED = Reason(
     "error.check-failed",

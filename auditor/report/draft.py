@@ -1,11 +1,13 @@
 """What every section of the report is built from: the displayable result, indexed, and the bounds of the format."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from gettext import NullTranslations
 from typing import TypeVar
 
+from auditor.evaluate.reasons import ALL_EXCLUDED
 from auditor.model import result as r
 from auditor.report.display import anchor, displayable_result
 from auditor.report.groups import FindingGroup, GapGroup, deviation_groups, gap_groups
@@ -57,6 +59,24 @@ class Draft:
     def findings(self) -> Mapping[str, Sequence[r.FindingResult]]:
         """By control."""
         return grouped(self.result.findings, lambda finding: finding.control)
+
+    @cached_property
+    def _told_apart(self) -> frozenset[str]:
+        """Ids of findings that a row must tell apart by framework: a control has several about one subject, or one that
+        says of a single framework's scope that it leaves nothing over."""
+        subjects = Counter((finding.control, finding.subject) for finding in self.result.findings)
+        return frozenset(
+            finding.id
+            for finding in self.result.findings
+            if subjects[finding.control, finding.subject] > 1 or finding.reason == ALL_EXCLUDED.code
+        )
+
+    def told_for(self, finding: r.FindingResult) -> str:
+        """The frameworks that a row names beside its subject; nothing where the subject alone says which row it is."""
+        if finding.id not in self._told_apart or len(finding.frameworks) == len(self.result.frameworks):
+            return ""
+        order = [framework.id for framework in self.result.frameworks]
+        return ", ".join(framework_short(name) for name in sorted(finding.frameworks, key=order.index))
 
     @cached_property
     def known_requirements(self) -> frozenset[tuple[str, str]]:

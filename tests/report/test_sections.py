@@ -1,11 +1,11 @@
 """What the views choose, order and count."""
 
 from auditor.model.outcome import Outcome, Status
-from auditor.model.result import AuditResult, Input
+from auditor.model.result import AuditResult, Input, KindEvidence
 from auditor.report.bars import WIDTH, draw_bar
 from auditor.report.draft import Draft
 from auditor.report.profile import PAPER, SCREEN, shorten
-from auditor.report.sections import controls, findings, populations, scope, summary
+from auditor.report.sections import appendix, controls, findings, gaps, populations, scope, summary
 from auditor.report.sections.cover import inputs_hash
 from tests.report.example import example, finding
 
@@ -68,6 +68,58 @@ def test_what_was_not_tested_is_grouped_by_cause(result: AuditResult) -> None:
         ("default-deny-egress",),
         9,
     )
+
+
+def _of_one_framework(subject: str, framework: str, outcome: Outcome, reason: str = "r"):
+    told = finding("default-deny-ingress", subject, outcome, reason, f"Seen for {framework}.")
+    return told.model_copy(update={"id": f"{subject}-{framework}", "frameworks": [framework]})
+
+
+def test_a_cause_names_requirements_of_the_frameworks_in_whose_scope_it_is_only() -> None:
+    given = [_of_one_framework("a", "hipaa", Outcome.NOT_EVALUATED)]
+    draft = Draft(example(given), SCREEN, None)
+    (gap,) = gaps.build(draft).gaps
+    (row,) = summary.build(draft).gaps.rows
+    assert [refs.name for refs in gap.requirements] == ["HIPAA"]
+    assert gap.requirements == row.requirements
+
+
+def test_rows_about_one_subject_are_told_apart_by_framework() -> None:
+    given = [
+        _of_one_framework("twice", "gdpr", Outcome.FAIL),
+        _of_one_framework("twice", "pci-dss-4.0.1", Outcome.FAIL),
+        _of_one_framework("once", "gdpr", Outcome.FAIL),
+        _of_one_framework("cluster", "hipaa", Outcome.NOT_APPLICABLE, "all-excluded"),
+    ]
+    draft = Draft(example(given), SCREEN, None)
+    (population,) = (p for p in populations.build(draft).populations if p.judged.rows)
+    (told,) = findings.build(draft).findings
+    assert {(row.finding.subject, row.frameworks) for row in population.judged.rows} == {
+        ("twice", "GDPR"),
+        ("twice", "PCI DSS"),
+        ("once", ""),
+        ("cluster", "HIPAA"),
+    }
+    assert sorted(row.frameworks for row in told.subjects.rows) == ["", "GDPR", "PCI DSS"]
+
+
+def test_kinds_that_the_engines_read_are_not_called_unread() -> None:
+    unread = [
+        KindEvidence(
+            group=group,
+            kind=kind,
+            resource=None,
+            objects=1,
+            completeness="partial",
+            cause="",
+            requests=[],
+            read=False,
+        )
+        for group, kind in (("", "ConfigMap"), ("apiextensions.k8s.io", "CustomResourceDefinition"))
+    ]
+    view = appendix.build(Draft(example(kinds=unread), PAPER, None))
+    assert [row.entry.kind for row in view.settings] == ["ConfigMap"]
+    assert [row.entry.kind for row in view.other.rows] == ["CustomResourceDefinition"]
 
 
 def test_the_summary_counts_what_the_result_holds(result: AuditResult) -> None:

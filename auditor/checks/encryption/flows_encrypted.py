@@ -18,12 +18,12 @@ REASONS = (
     Reason(
         "flows-encrypted",
         Outcome.PASS,
-        "Whatever other endpoints may send to {subject} is encrypted between nodes, or refused ({source_count} sources).",
+        "Whatever other endpoints may send to {subject} is encrypted between nodes, or refused (sources: {source_count}).",
     ),
     Reason(
         "flow-in-plaintext",
         Outcome.FAIL,
-        "{sources} may send plaintext to {subject} between nodes ({source_count} sources in all): {causes}.",
+        "{sources} may send plaintext to {subject} between nodes (sources in all: {source_count}): {causes}.",
         remedy="Put both ends into a mesh and require mutual TLS on port {port}, or let the CNI encrypt traffic between "
         "nodes; or narrow the policies (see decided by) so that these sources may not connect.",
     ),

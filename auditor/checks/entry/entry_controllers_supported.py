@@ -41,25 +41,26 @@ REASONS = (
     Reason(
         "supported",
         Outcome.PASS,
-        "{subject} ({versions}) serves {entry_count} entry points into scope; it is stated as supported until {day}.",
+        "{subject} ({versions}) serves entry points into scope (in all: {entry_count}); it is stated as supported until "
+        "{day}.",
     ),
     Reason(
         "support-ended",
         Outcome.FAIL,
-        "{subject} serves {entry_count} entry points into scope ({entries}); its support ended on {day}.",
+        "{subject} serves entry points into scope ({entries}; in all: {entry_count}); its support ended on {day}.",
         final=True,
         remedy="Move the entry points to a controller, or to a release of it, that still gets security fixes.",
     ),
     Reason(
         "support-to-check",
         Outcome.MANUAL,
-        "{subject} ({versions}) serves {entry_count} entry points into scope; no end of its support is known here. Compare "
-        "its release with those that its project or vendor supports.",
+        "{subject} ({versions}) serves entry points into scope (in all: {entry_count}); no end of its support is known "
+        "here. Compare its release with those that its project or vendor supports.",
     ),
     Reason(
         "indeterminate.controller",
         Outcome.NOT_EVALUATED,
-        "Which controller serves {entry_count} entry points into scope is not known ({entries}).",
+        "Which controller serves entry points into scope is not known ({entries}; in all: {entry_count}).",
     ),
 )
 _SHOWN = 10

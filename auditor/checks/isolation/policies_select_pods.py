@@ -13,7 +13,7 @@ from auditor.network.reach import PolicyFacts
 from auditor.network.support import NETWORK_LAYERS
 
 REASONS = (
-    Reason("selects", Outcome.PASS, "{subject} selects {count} endpoints.", final=True),
+    Reason("selects", Outcome.PASS, "{subject} is in force (endpoints selected: {count}).", final=True),
     Reason(
         "selects-nothing",
         Outcome.FAIL,

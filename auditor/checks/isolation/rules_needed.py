@@ -72,21 +72,21 @@ REASONS = (
     Reason(
         str(Flaw.SHADOWED),
         Outcome.FAIL,
-        "{rules} of {subject} never decides anything: {names} come first and match all that it matches.",
+        "{rules} of {subject} never decides anything: all that it matches is decided before, by {names}.",
         remedy="Put {rules} before {names} if it should count (tier, order or priority, or a deny that is narrower); "
         "otherwise remove it.",
     ),
     Reason(
         str(Flaw.REDUNDANT),
         Outcome.FAIL,
-        "Taking {rules} away from {subject} would change nothing: {names} do the same.",
+        "Taking {rules} away from {subject} would change nothing; the same follows from {names}.",
         remedy="Remove {rules} and leave the directions of its policy as they are (policyTypes, types); or, if {names} is "
         "wider than it should be, narrow that one and keep this.",
     ),
     Reason(
         str(Flaw.REDUNDANT_PEER),
         Outcome.FAIL,
-        "{rules} of {subject} adds nobody: {names} of the same rule already stand for all of its pods and addresses.",
+        "{rules} of {subject} adds nobody: all of its pods and addresses are in {names} of the same rule too.",
         remedy="Remove {rules}; or, if {names} is wider than it should be, narrow that one and keep this.",
     ),
     Reason(

@@ -24,10 +24,11 @@ _ENDINGS = {Outcome.FAIL: N_("Not met"), Outcome.ERROR: N_("Stopped with an erro
 
 @dataclass(frozen=True, slots=True)
 class SubjectRow:
-    """A subject of a finding that is told once for many."""
+    """A subject of a finding that is told once for many; `frameworks` where other rows are about the same subject."""
 
     finding: r.FindingResult
     observed: str
+    frameworks: str
     evidence: tuple[str, ...]
 
 
@@ -122,7 +123,8 @@ def _finding(draft: Draft, group: FindingGroup) -> FindingView:
 
 
 def _subject(draft: Draft, finding: r.FindingResult) -> SubjectRow:
-    return SubjectRow(finding, draft.sentences.message(finding), tuple(id[:12] for id in finding.evidence))
+    evidence = tuple(id[:12] for id in finding.evidence)
+    return SubjectRow(finding, draft.sentences.message(finding), draft.told_for(finding), evidence)
 
 
 def _evidence(draft: Draft, findings: Sequence[r.FindingResult]) -> list[r.EvidenceItem]:

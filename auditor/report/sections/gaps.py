@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from auditor.report.draft import Draft, control_anchor
 from auditor.report.groups import GapGroup
 from auditor.report.profile import Shortened, shorten
-from auditor.report.sections.summary import References, references
+from auditor.report.sections.summary import References, open_requirements
 from auditor.report.wording import N_
 
 TITLE = N_("Not evaluated")
@@ -49,7 +49,6 @@ def build(draft: Draft) -> GapsView:
 
 def _gap(draft: Draft, group: GapGroup) -> GapView:
     counts = Counter(finding.control for finding in group.findings)
-    refs = [ref for name in group.controls for ref in draft.requirements_of(name)]
     return GapView(
         group=group,
         controls=tuple(
@@ -64,5 +63,5 @@ def _gap(draft: Draft, group: GapGroup) -> GapView:
             )
             for name in group.controls
         ),
-        requirements=references(tuple(ref for ref in refs if ref.strength != "supporting")),
+        requirements=open_requirements(draft, group),
     )

@@ -17,10 +17,11 @@ _TOLD_ELSEWHERE = (Outcome.FAIL, Outcome.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class JudgedRow:
-    """A subject with its outcome."""
+    """A subject with its outcome; `frameworks` where other rows are about the same subject."""
 
     finding: r.FindingResult
     observed: str
+    frameworks: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ def _population(draft: Draft, control: r.ControlResult, population: r.Population
     findings = draft.findings.get(control.id, [])
     limit = draft.profile.population_rows
     chosen = choose(findings, limit)
-    rows = tuple(JudgedRow(finding, draft.sentences.message(finding)) for finding in chosen)
+    rows = tuple(
+        JudgedRow(finding, draft.sentences.message(finding), draft.told_for(finding)) for finding in chosen
+    )
     excluded = [(e.subject, EXCLUSION_REASONS.get(e.reason, e.reason)) for e in population.excluded]
     return PopulationView(
         control=control,

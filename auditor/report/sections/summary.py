@@ -85,7 +85,7 @@ def build(draft: Draft) -> SummaryView:
             for f in result.frameworks
         ),
         actions=shorten([_action(draft, group) for group in draft.deviations], draft.profile.first_actions),
-        gaps=shorten([_gap(draft, group) for group in draft.gaps], _GAP_ROWS),
+        gaps=shorten([GapRow(group, open_requirements(draft, group)) for group in draft.gaps], _GAP_ROWS),
     )
 
 
@@ -100,15 +100,15 @@ def _action(draft: Draft, group: FindingGroup) -> Action:
     )
 
 
-def _gap(draft: Draft, group: GapGroup) -> GapRow:
-    frameworks = {name for finding in group.findings for name in finding.frameworks}
+def open_requirements(draft: Draft, group: GapGroup) -> tuple[References, ...]:
+    """The requirements that a cause leaves open, of the frameworks in whose scope its findings are."""
     refs = [
         ref
-        for control in group.controls
-        for ref in draft.requirements_of(control, frameworks)
+        for finding in group.findings
+        for ref in draft.requirements_of(finding.control, finding.frameworks)
         if ref.strength != "supporting"
     ]
-    return GapRow(group, references(tuple(dict.fromkeys(refs))))
+    return references(tuple(dict.fromkeys(refs)))
 
 
 def references(refs: tuple[RequirementRef, ...]) -> tuple[References, ...]:
