@@ -1,6 +1,6 @@
 """The networks of the scope file that aren't trusted: what policy lets scoped clients send there, encrypted how."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cached_property
 
 from auditor.checks.context import Context
@@ -37,9 +37,7 @@ class EgressNetworks:
             return Exclusion(subject.id, "trusted-network")
         if not self._context.in_scope:
             return Exclusion(subject.id, "no-client")
-        parts = [
-            part for client, ports in self._reach.into(place) for part in self._parts(place, client, ports)
-        ]
+        parts = list(self._parts(place, self._reach.into(place)))
         if not parts:
             scoped = (e for e in self._context.facts.endpoints if e.id in self._context.in_scope)
             evidence = tuple(item for endpoint in scoped for item in endpoint.evidence[:1])
@@ -47,51 +45,48 @@ class EgressNetworks:
             return Judgement("network-closed", subject, named, tuple(dict.fromkeys(evidence)))
         worst = worst_of(parts)
         code = "plaintext-to-network" if worst == "egress-in-plaintext" else worst
-        return judgement(code, subject, network.name, _joined(p for p in parts if p.code == worst))
+        return judgement(code, subject, network.name, [p for p in parts if p.code == worst])
 
-    def _parts(self, place: Place, client: Endpoint, ports: PortSet) -> Iterator[Part]:
-        """What a client may send to a network: to destinations there that are registered, and to whatever isn't."""
-        rows = self._rows_of.get(client.id, ())
-        followed = False
-        for row in rows if ports.of_protocol("TCP") else ():
+    def _parts(self, place: Place, reaching: Sequence[tuple[Endpoint, PortSet]]) -> Iterator[Part]:
+        """What clients may send to a network: to destinations there that are registered, and to whatever isn't."""
+        places = frozenset({place})
+        by_tcp = {client.id: ports for client, ports in reaching if ports.of_protocol("TCP")}
+        followed: set[str] = set()
+        for row in self._rows:
             there = row.addresses is None or place in self._reach.outside.of_addresses(row.addresses)
-            followed = followed or (there and row.host == "*")
-            if there and holds(ports, row.hops[0].port if len(row.hops) == 1 else None):
-                yield Part(row, (client,), code_of(row), frozenset({place}))
-            elif row.elsewhere and code_of(row) != "egress-encrypted":
-                because = Reasons((Cause("egress.other-routes"),))
-                yield Part(row, (client,), _UNKNOWN, frozenset({place}), because)
-        named = (("endpoint", client.id), ("network", place.name))
-        if ports.of_protocol("TCP") and not followed:
-            cause = Cause("indeterminate.egress.gateway-client", named)
-            yield Part(None, (client,), _UNKNOWN, frozenset({place}), Reasons((cause,)))
-        if beside_tcp(ports):
-            cause = Cause("egress.not-tcp", named[1:])
-            yield Part(None, (client,), _UNKNOWN, frozenset({place}), Reasons((cause,)))
+            if not there and not row.elsewhere:
+                continue
+            clients = _able(row, by_tcp)
+            if there and row.host == "*":
+                followed.update(client.id for client in clients)
+            if clients and there:
+                yield Part(row, clients, code_of(row), places)
+            elif clients and code_of(row) != "egress-encrypted":
+                yield Part(row, clients, _UNKNOWN, places, Reasons((Cause("egress.other-routes"),)))
+        yield from _beside_rows(place, reaching, by_tcp.keys() - followed)
 
     @cached_property
-    def _rows_of(self) -> dict[str, list[Egress]]:
-        """By a client's id the ways out that end at known addresses, or anywhere."""
-        found: dict[str, list[Egress]] = {}
-        for row in self._context.encryption.egress:
-            if row.hops and (row.host == "*" or row.addresses is not None):
-                for client in row.sources:
-                    found.setdefault(client.id, []).append(row)
-        return found
+    def _rows(self) -> list[Egress]:
+        """The ways out that end at known addresses, or anywhere."""
+        found = self._context.encryption.egress
+        return [row for row in found if row.hops and (row.host == "*" or row.addresses is not None)]
 
 
-def _joined(parts: Iterator[Part]) -> list[Part]:
-    """Clients of one way, or of none for one cause, together."""
-    found: dict[tuple[object, ...], list[Part]] = {}
-    for part in parts:
-        found.setdefault((id(part.row), part.because.causes), []).append(part)
-    return [
-        Part(
-            group[0].row,
-            tuple(client for part in group for client in part.clients),
-            group[0].code,
-            group[0].places,
-            group[0].because,
-        )
-        for group in found.values()
-    ]
+def _able(row: Egress, by_tcp: Mapping[str, PortSet]) -> tuple[Endpoint, ...]:
+    """The clients of a way that policy lets connect on its port; through a gateway on any."""
+    port = row.hops[0].port if len(row.hops) == 1 else None
+    fits = {ports: holds(ports, port) for ports in set(by_tcp.values())}
+    return tuple(c for c in row.sources if c.id in by_tcp and fits[by_tcp[c.id]])
+
+
+def _beside_rows(
+    place: Place, reaching: Sequence[tuple[Endpoint, PortSet]], unfollowed: Set[str]
+) -> Iterator[Part]:
+    """What no way out tells: connections of gateways' own, and other protocols than TCP."""
+    places, named = frozenset({place}), (("network", place.name),)
+    for client, _ in reaching:
+        if client.id in unfollowed:
+            cause = Cause("indeterminate.egress.gateway-client", (("endpoint", client.id), *named))
+            yield Part(None, (client,), _UNKNOWN, places, Reasons((cause,)))
+    if others := tuple(client for client, ports in reaching if beside_tcp(ports)):
+        yield Part(None, others, _UNKNOWN, places, Reasons((Cause("egress.not-tcp", named),)))

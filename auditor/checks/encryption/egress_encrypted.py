@@ -1,6 +1,6 @@
 """What scoped workloads send to hosts outside the cluster is encrypted on the whole way, as far as a mesh decides it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from auditor.checks.context import Context
 from auditor.checks.definition import NoParameters, Yielded, check
@@ -127,11 +127,13 @@ def _judge(context: Context, reach: EgressReach, subject: Subject, rows: Sequenc
     return judgement(worst, subject, host_of(rows[0]), found)
 
 
-def _by_place(reach: EgressReach, row: Egress, clients: Iterable[Endpoint]) -> Iterator[Part]:
+def _by_place(reach: EgressReach, row: Egress, clients: Sequence[Endpoint]) -> Iterator[Part]:
     """Clients by where the way ends for them. Where the worst route ends in trusted networks and others don't, what
     they carry isn't known."""
     found: dict[Places, list[Endpoint]] = {}
-    for client in clients:
+    if row.addresses is not None and clients:
+        found[reach.places(row, clients[0])] = list(clients)
+    for client in clients if row.addresses is None else ():
         found.setdefault(reach.places(row, client), []).append(client)
     for places, group in found.items():
         code, because = code_of(row), Reasons()
