@@ -3,7 +3,7 @@
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -252,9 +252,11 @@ def run_audit(request: AuditRequest, stage: Stage = _quiet) -> AuditOutcome:
     if request.metrics is not None:
         prepare_folder(request.metrics.parent)
     result = evaluate(request, stage)
-    contents = {}
+    contents: dict[str, bytes | Iterable[bytes]] = {}
     for name in ALL_FORMATS:
-        if name in request.formats:
+        if name == "json" and name in request.formats:
+            contents[FILE_NAMES[name]] = json_parts(result, stage)
+        elif name in request.formats:
             with stage(f"Writing {FILE_NAMES[name]}"):
                 contents[FILE_NAMES[name]] = render(result, name)
     code = exit_code(result, request.fail_on)
@@ -305,6 +307,14 @@ def evaluate(request: AuditRequest, stage: Stage = _quiet) -> AuditResult:
         frameworks=tuple(request.frameworks),
     )
     return build_result(facts, catalogue, uses, assessment, particulars)
+
+
+def json_parts(result: AuditResult, stage: Stage = _quiet) -> Iterator[bytes]:
+    """results.json piece by piece, as it is written: it may be hundreds of MB."""
+    from auditor.report.json_report import json_parts as parts
+
+    with stage(f"Writing {FILE_NAMES['json']}"):
+        yield from parts(result)
 
 
 def render(result: AuditResult, name: str) -> bytes:

@@ -12,7 +12,7 @@ from auditor.model.result import Standing
 from auditor.model.verdict import Cause, Reach, RuleRef
 from auditor.network.ports import NOTHING, PortSet
 from auditor.network.reach import Flows
-from auditor.network.representation import BOTH, Direction
+from auditor.network.representation import BOTH, Bits, Direction
 from auditor.network.universe import Peer
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class FlowRegister:
         outside: list[Peer] = [e for e in others if e.id in context.out_of_scope]
         outside += [x for x in context.network.externals if not x.block.is_loopback]
         named: list[Peer] = [e for e in others if e.id not in context.out_of_scope and not e.host_network]
-        self._peers = ((True, outside), (False, named))
+        self._peers = ((True, context.network.family(outside)), (False, context.network.family(named)))
         peers = context.network.universe.peers
         self._by_source = self.approvals.by_source(peers)
         self._by_destination = self.approvals.by_destination(peers)
@@ -84,6 +84,7 @@ class FlowRegister:
                 flow
                 for direction in BOTH
                 for outside, peers in self._peers
+                if peers
                 for flow in self._between(endpoint, direction, peers, outside)
             ]
         return self._known[endpoint.id]
@@ -96,7 +97,7 @@ class FlowRegister:
         return Standing.UNAPPROVED if outside and self.approvals else Standing.PEOPLE
 
     def _between(
-        self, endpoint: Endpoint, direction: Direction, peers: list[Peer], outside: bool
+        self, endpoint: Endpoint, direction: Direction, peers: Bits, outside: bool
     ) -> Iterator[RegisteredFlow]:
         inward = direction is Direction.INGRESS
         own, others_own = self._by_destination, self._by_source

@@ -1,5 +1,6 @@
 """All selected controls under every framework's scope, and the status of each requirement."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,12 +34,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Findings and populations, sorted; outcomes by (framework, control); statuses of all requirements.
+    """Findings with their ids and populations, sorted; outcomes by (framework, control); statuses of all requirements.
 
     `contexts`: the cluster as each framework sees it; frameworks that see it alike share one.
     """
 
     findings: tuple[Finding, ...]
+    finding_ids: tuple[str, ...]
     populations: tuple[Population, ...]
     outcomes: Mapping[tuple[str, str], Outcome]
     statuses: tuple[RequirementStatus, ...]
@@ -107,10 +109,11 @@ def assess(
                 key = (control, number, id(contexts[framework]))
                 if control in selected[framework] and key not in runs:
                     runs[key] = run_check(control, use.check, use.parameters, contexts[framework])
-    findings = _merged(runs, contexts, selected)
+    findings, ids = _merged(runs, contexts, selected)
     outcomes = _outcomes(findings, selected)
     return Assessment(
         findings=findings,
+        finding_ids=ids,
         populations=tuple(_population(control, runs) for control in controls),
         outcomes=outcomes,
         statuses=tuple(requirement_statuses(catalogue, frameworks, outcomes, entity)),
@@ -138,19 +141,21 @@ def _merged(
     runs: Mapping[tuple[str, int, int], CheckRun],
     contexts: Mapping[str, Context],
     selected: Mapping[str, Sequence[str]],
-) -> tuple[Finding, ...]:
-    """Equal findings of several frameworks become one that names them all."""
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Equal findings of several frameworks become one that names them all; with the id of each."""
     merged: dict[str, Finding] = {}
     for (control, _, context), run in runs.items():
         about = tuple(f for f in contexts if id(contexts[f]) == context and control in selected[f])
         for finding in run.findings:
-            key = finding_key(finding)
+            key = _key(finding)
             known = merged.get(key, finding)
             merged[key] = replace(known, frameworks=tuple(sorted({*known.frameworks, *about})))
-    return tuple(merged[key] for key in sorted(merged))
+    keys = sorted(merged)
+    ids = tuple(hashlib.sha256(key.encode()).hexdigest()[:16] for key in keys)
+    return tuple(merged[key] for key in keys), ids
 
 
-def finding_key(finding: Finding) -> str:
+def _key(finding: Finding) -> str:
     """What makes two findings the same, as text that sorts by control, check, subject and reason."""
     parts = [finding.control, finding.check, finding.subject.id, finding.reason, dict(finding.parameters)]
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)

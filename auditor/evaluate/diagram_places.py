@@ -105,12 +105,12 @@ class Places:
 
     def by_box(self, places: Iterable[int], anyway: bool = False) -> dict[tuple[str, bool], int]:
         """Peers by their box and whether they are in scope; `anyway` also those whose links aren't drawn."""
-        found: dict[tuple[str, bool], int] = {}
+        found: dict[tuple[str, bool], list[int]] = {}
         for place in places:
             if place in self._box_of and (anyway or self.shown >> place & 1):
                 key = self._box_of[place], bool(self.scoped >> place & 1)
-                found[key] = found.get(key, 0) | 1 << place
-        return found
+                found.setdefault(key, []).append(place)
+        return {key: from_members(inside) for key, inside in found.items()}
 
     def split(self, bits: int) -> Iterator[tuple[str, int]]:
         """Peers by their box."""

@@ -16,6 +16,7 @@ from auditor.evaluate.entry_reach import reach_entries
 from auditor.inventory.endpoints import Endpoint
 from auditor.model import result as r
 from auditor.model.verdict import Cause, Reach, RuleRef
+from auditor.network.bits import from_members
 from auditor.network.ports import PortSet
 from auditor.network.representation import Direction
 from auditor.network.universe import Peer, Universe
@@ -151,12 +152,13 @@ def _told_apart(
     found: dict[_Alike, tuple[int, _Rules]] = {}
     for flow in flows:
         inward, sure = flow.direction is Direction.INGRESS, flow.verdict is not Reach.INDETERMINATE
-        states: dict[State, int] = {}
+        states: dict[State, list[int]] = {}
         for peer in flow.peers:
             source, destination = (peer, endpoint) if inward else (endpoint, peer)
             state = encryption.between(source, destination, flow.ports, sure)
-            states[state] = states.get(state, 0) | 1 << universe.position(peer)
-        for state, bits in states.items():
+            states.setdefault(state, []).append(universe.position(peer))
+        for state, positions in states.items():
+            bits = from_members(positions)
             alike = _Alike(
                 flow.standing, flow.direction, flow.verdict, flow.ports, flow.approved_by, state, flow.causes
             )

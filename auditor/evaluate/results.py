@@ -1,13 +1,12 @@
 """From an assessment to the AuditResult that every renderer reads. Pure: clock, command line and version come in."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditor.catalog.catalogue import Catalogue
 from auditor.checks.context import Facts
-from auditor.evaluate.assessment import Assessment, Use, finding_key
+from auditor.evaluate.assessment import Assessment, Use
 from auditor.evaluate.certificates_view import build_certificates
 from auditor.evaluate.diagram import build_diagram
 from auditor.evaluate.excerpts import excerpt
@@ -54,7 +53,8 @@ def build_result(
     read_kinds = {read.key for c in controls for use in uses[c.id] for read in use.check.reads}
     kinds = _kinds(facts.snapshot, read_kinds)
     reasons = {use.check.id: {**RUNNER_REASONS, **use.check.reasons} for c in controls for use in uses[c.id]}
-    findings = [_finding(finding, reasons[finding.check][finding.reason]) for finding in assessment.findings]
+    numbered = zip(assessment.finding_ids, assessment.findings, strict=True)
+    findings = [_finding(id_, found, reasons[found.check][found.reason]) for id_, found in numbered]
     certificates = build_certificates(facts)
     return r.AuditResult(
         title=particulars.title,
@@ -174,11 +174,11 @@ def _kinds(snapshot: Snapshot, read_kinds: Iterable[KindKey]) -> list[r.KindEvid
     return found
 
 
-def _finding(finding: Finding, reason: Reason) -> r.FindingResult:
+def _finding(id_: str, finding: Finding, reason: Reason) -> r.FindingResult:
     parameters = {"subject": finding.subject.id, **finding.parameters}
     told, evidence = bound_finding(finding.parameters, sorted(set(finding.evidence)))
     return r.FindingResult(
-        id=hashlib.sha256(finding_key(finding).encode()).hexdigest()[:16],
+        id=id_,
         control=finding.control,
         check=finding.check,
         subject=finding.subject.id,

@@ -86,11 +86,15 @@ class KubeObject:
         return stamp if isinstance(stamp, str) and stamp else None
 
 
+_MAPPINGS = (dict, Mapping)
+"""`dict` first: of an abstract class instances are told ten times more slowly, and this runs millions of times."""
+
+
 def mapping_at(value: Any, *path: str) -> JsonObject:
     """The mapping at `path`, or an empty one where anything on the way isn't a mapping."""
     for step in path:
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+        value = value.get(step) if isinstance(value, _MAPPINGS) else None
+    return value if isinstance(value, _MAPPINGS) else {}
 
 
 def list_at(value: Any, *path: str) -> list[Any]:
@@ -101,7 +105,7 @@ def list_at(value: Any, *path: str) -> list[Any]:
 
 def mappings_at(value: Any, *path: str) -> list[JsonObject]:
     """The mappings in the list at `path`; entries of another shape are dropped."""
-    return [entry for entry in list_at(value, *path) if isinstance(entry, Mapping)]
+    return [entry for entry in list_at(value, *path) if isinstance(entry, _MAPPINGS)]
 
 
 def text_at(value: Any, *path: str) -> str | None:

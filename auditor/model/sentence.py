@@ -32,14 +32,19 @@ def places(sentence: str) -> set[str]:
 def shown(value: Any, phrases: Mapping[str, str] = _NO_PHRASES) -> str:
     """A parameter as text: lists joined and shortened, causes as their sentences, long values cut."""
     if isinstance(value, (list, tuple)):
-        entries = list(dict.fromkeys(shown(entry, phrases) for entry in value))
+        entries = list(
+            dict.fromkeys(_cut(entry) if isinstance(entry, str) else shown(entry, phrases) for entry in value)
+        )
         rest = len(entries) - _MAX_ENTRIES
-        told = "; " if any(isinstance(entry, Mapping) for entry in value) else ", "
+        told = "; " if any(isinstance(entry, (dict, Mapping)) for entry in value) else ", "
         return told.join(entries[:_MAX_ENTRIES]) + (f" and {rest} more" if rest > 0 else "")
     if isinstance(value, Mapping):
         code = value.get("code")
         if isinstance(code, str):
             return fill(phrases[code], value) if code in phrases else code
         return ", ".join(f"{key} {shown(inner, phrases)}" for key, inner in value.items())
-    text = str(value)
+    return _cut(str(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _MAX_VALUE else text[: _MAX_VALUE - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,6 +1,6 @@
 """Sets as integers: which bits are set."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,3 +34,21 @@ def flags(bits: int, count: int) -> "NDArray[np.bool_]":
 
     raw = np.frombuffer(bits.to_bytes((count + 7) // 8, "little"), np.uint8)
     return np.unpackbits(raw, bitorder="little", count=count).view(np.bool_)
+
+
+_ROWS_AT_ONCE = 1024
+
+
+def transposed(rows: Sequence[int], count: int) -> "NDArray[np.uint8]":
+    """For each of `count` positions the rows whose bit is set there: bytes in which the first row is the lowest bit."""
+    import numpy as np
+
+    packed = [
+        np.packbits(
+            np.array([flags(bits, count) for bits in rows[start : start + _ROWS_AT_ONCE]]),
+            axis=0,
+            bitorder="little",
+        )
+        for start in range(0, len(rows), _ROWS_AT_ONCE)
+    ]
+    return np.ascontiguousarray(np.concatenate(packed).T)

@@ -7,12 +7,22 @@ distinct rules, not of pairs.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from auditor.network.bits import from_members, members
+from auditor.network.bits import from_members, members, transposed
 from auditor.network.cells import NONE, Cells, Part
 from auditor.network.judgement import Basis, Judge, Verdicts
 from auditor.network.pairs import Column
 from auditor.network.representation import Bits, Direction
 from auditor.network.translation import Translation
+
+
+class _Membership:
+    """For each peer the numbers of the rows that hold it, as a set: a matrix of bits, turned over."""
+
+    def __init__(self, rows: Sequence[Bits], size: int) -> None:
+        self._turned = transposed(rows, size) if rows else None
+
+    def of(self, position: int) -> Bits:
+        return 0 if self._turned is None else int.from_bytes(self._turned[position].tobytes(), "little")
 
 
 @dataclass(slots=True)
@@ -21,20 +31,20 @@ class _Kind:
 
     rows: list[list[Part]]
     base: Cells
-    small: dict[int, list[int]]
-    holes: dict[int, list[int]]
-    known: dict[tuple[tuple[int, ...], tuple[int, ...]], Cells] = field(default_factory=dict)
+    small: "_Membership"
+    holes: "_Membership"
+    known: dict[tuple[Bits, Bits], Cells] = field(default_factory=dict)
 
-    def key(self, position: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return tuple(self.small.get(position, ())), tuple(self.holes.get(position, ()))
+    def key(self, position: int) -> tuple[Bits, Bits]:
+        return self.small.of(position), self.holes.of(position)
 
     def column(self, position: int) -> Cells:
         key = self.key(position)
         found = self.known.get(key)
         if found is None:
             small, holes = key
-            without = Cells.of(part for number in holes for part in self.rows[number])
-            added = Cells.of(part for number in small for part in self.rows[number])
+            without = Cells.of(part for number in members(holes) for part in self.rows[number])
+            added = Cells.of(part for number in members(small) for part in self.rows[number])
             found = self.known[key] = (self.base - without) | added
         return found
 
@@ -106,16 +116,15 @@ def _transpose(verdicts: Sequence[tuple[int, Verdicts]], index: int, size: int) 
             row[mask] = row.get(mask, 0) | subjects
     rows: list[list[Part]] = []
     large: list[Part] = []
-    small: dict[int, list[int]] = {}
-    holes: dict[int, list[int]] = {}
+    small: list[Bits] = []
+    holes: list[Bits] = []
     everyone = (1 << size) - 1
-    for number, (peers, masks) in enumerate(by_peers.items()):
+    for peers, masks in by_peers.items():
         rows.append(list(masks.items()))
-        if peers.bit_count() * 2 > size:
+        is_large = peers.bit_count() * 2 > size
+        if is_large:
             large.extend(masks.items())
-            for position in members(everyone & ~peers):
-                holes.setdefault(position, []).append(number)
-        else:
-            for position in members(peers):
-                small.setdefault(position, []).append(number)
-    return _Kind(rows, Cells.of(large) if large else NONE, small, holes)
+        small.append(0 if is_large else peers)
+        holes.append(everyone & ~peers if is_large else 0)
+    base = Cells.of(large) if large else NONE
+    return _Kind(rows, base, _Membership(small, size), _Membership(holes if large else (), size))

@@ -1,8 +1,9 @@
 """Which peer can reach which, on which ports, by which rules: the facade over universe, layers and data path."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import islice
+from operator import or_
 from typing import Protocol
 
 from auditor.inventory.cluster import Cluster
@@ -196,9 +197,12 @@ class Connectivity:
         return [self._connection(s, d, masks, basis) for d, masks in pairs]
 
     def flows_into(
-        self, destination: Peer, sources: Iterable[Peer] | None = None, basis: Basis = Basis.ENFORCED
+        self, destination: Peer, sources: Iterable[Peer] | Bits | None = None, basis: Basis = Basis.ENFORCED
     ) -> list[Flows]:
-        """`into`, with sources that fare alike joined: the cost follows the number of groups."""
+        """`into`, with sources that fare alike joined: the cost follows the number of groups.
+
+        Whoever asks about many destinations gives the sources as a `family`.
+        """
         d = self.universe.position(destination)
         found = self._groups(d, Direction.INGRESS, sources, basis)
         return [
@@ -208,7 +212,7 @@ class Connectivity:
         ]
 
     def family(self, peers: Iterable[Peer]) -> Bits:
-        """Peers as a set, for `flows_between_nodes`."""
+        """Peers as a set, for questions about many of them."""
         return from_members(self.universe.position(peer) for peer in peers)
 
     def flows_between_nodes(
@@ -232,7 +236,7 @@ class Connectivity:
         return found
 
     def flows_out_of(
-        self, source: Peer, destinations: Iterable[Peer] | None = None, basis: Basis = Basis.ENFORCED
+        self, source: Peer, destinations: Iterable[Peer] | Bits | None = None, basis: Basis = Basis.ENFORCED
     ) -> list[Flows]:
         """`out_of`, with destinations that fare alike joined."""
         s = self.universe.position(source)
@@ -242,6 +246,13 @@ class Connectivity:
             for bits, masks in found
             if (peers := tuple(self.universe.of(bits)))
         ]
+
+    def ports_out_of(
+        self, source: Peer, destinations: Bits, basis: Basis = Basis.ENFORCED
+    ) -> Iterator[PortSet]:
+        """The ports that a peer may reach, or may be able to, of each group of destinations that fare alike."""
+        groups = self._groups(self.universe.position(source), Direction.EGRESS, destinations, basis)
+        return (self.ports(reduce(or_, masks)) for _, masks in groups)
 
     def isolation(self, endpoint: Endpoint, direction: Direction | str) -> Isolation:
         """Whether what no rule mentions is denied."""
@@ -288,17 +299,19 @@ class Connectivity:
         return found
 
     def _groups(
-        self, position: int, direction: Direction, others: Iterable[Peer] | None, basis: Basis
+        self, position: int, direction: Direction, others: Iterable[Peer] | Bits | None, basis: Basis
     ) -> list[tuple[int, Masks]]:
         """The other ends of a peer, grouped by their masks. `direction` is that of the peer's own policies."""
         near = self.universe.own_node(position)
         column = exempt(
             self._column(position, direction, basis), self.datapath.table.full, near.must, near.may
         )
-        among = self.universe.everything
-        if others is not None:
-            among = sum(1 << p for p in {self.universe.position(peer) for peer in others})
-        return list(group_peers(column, among & ~(1 << position)))
+        return list(group_peers(column, self._among(others) & ~(1 << position)))
+
+    def _among(self, others: Iterable[Peer] | Bits | None) -> Bits:
+        if others is None:
+            return self.universe.everything
+        return others if isinstance(others, int) else self.family(others)
 
     def _column(self, position: int, direction: Direction, basis: Basis) -> Column:
         opposite = Direction.EGRESS if direction is Direction.INGRESS else Direction.INGRESS

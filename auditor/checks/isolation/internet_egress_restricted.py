@@ -20,6 +20,7 @@ from auditor.model.verdict import Cause, RuleRef
 from auditor.network.addresses import External
 from auditor.network.ports import NOTHING, PortSet
 from auditor.network.reach import Flows
+from auditor.network.representation import Bits
 
 
 class Parameters(BaseModel):
@@ -82,13 +83,14 @@ def internet_egress_restricted(context: Context, parameters: Parameters) -> Iter
     firewalls outside the cluster are not seen; a conditional rule counts as reachable.
     """
     approvals = Approvals(context.scope)
-    public = [external for external in context.network.externals if not external.is_private]
+    network = context.network
+    public = network.family(external for external in network.externals if not external.is_private)
     for entry in context.population():
         yield _judge(context, approvals, public, entry, parameters) if isinstance(entry, Endpoint) else entry
 
 
 def _judge(
-    context: Context, approvals: Approvals, public: list[External], endpoint: Endpoint, limits: Parameters
+    context: Context, approvals: Approvals, public: Bits, endpoint: Endpoint, limits: Parameters
 ) -> Judgement:
     subject = Subject(endpoint.id, endpoint.namespace)
     parts = _split(context.network.flows_out_of(endpoint, public), approvals.out_of(endpoint))
@@ -138,13 +140,19 @@ _CODES: dict[str, _PortsOf] = {
 def _split(groups: Iterable[Flows], candidates: list[Approval]) -> list[_Part]:
     parts = []
     for flows in groups:
+        if not candidates:
+            parts.append(_Part(tuple(_externals(flows)), flows, NOTHING))
+            continue
         by_approval: dict[PortSet, list[External]] = {}
-        for external in flows.destinations:
-            if isinstance(external, External):
-                approved = approved_ports(candidates, destination=external)
-                by_approval.setdefault(approved, []).append(external)
+        for external in _externals(flows):
+            approved = approved_ports(candidates, destination=external)
+            by_approval.setdefault(approved, []).append(external)
         parts += [_Part(tuple(ranges), flows, approved) for approved, ranges in by_approval.items()]
     return parts
+
+
+def _externals(flows: Flows) -> Iterator[External]:
+    return (external for external in flows.destinations if isinstance(external, External))
 
 
 def _wide(parts: Iterable[_Part], limits: Parameters) -> bool:

@@ -14,6 +14,7 @@ from auditor.model.outcome import Outcome
 from auditor.model.verdict import ISOLATION_OUTCOME, Cause, Reach, RuleRef
 from auditor.network.ports import PortSet
 from auditor.network.reach import Flows
+from auditor.network.representation import Bits
 from auditor.network.universe import Peer
 
 REASONS = (
@@ -74,11 +75,12 @@ def scoped_endpoints_isolated(context: Context, _: NoParameters) -> Iterator[Yie
     if not outside:
         yield Judgement("nothing-outside", CLUSTER_SUBJECT, listed=False)
         return
+    family = context.network.family(outside)
     for entry in context.population():
-        yield _judge(context, approvals, outside, entry) if isinstance(entry, Endpoint) else entry
+        yield _judge(context, approvals, family, entry) if isinstance(entry, Endpoint) else entry
 
 
-def _judge(context: Context, approvals: Approvals, outside: list[Endpoint], endpoint: Endpoint) -> Judgement:
+def _judge(context: Context, approvals: Approvals, outside: Bits, endpoint: Endpoint) -> Judgement:
     candidates = approvals.into(endpoint)
     flows: list[dict[str, Any]] = []
     approved: set[str] = set()
