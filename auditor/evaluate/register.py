@@ -153,9 +153,14 @@ def _told_apart(
     for flow in flows:
         inward, sure = flow.direction is Direction.INGRESS, flow.verdict is not Reach.INDETERMINATE
         states: dict[State, list[int]] = {}
+        outside: State | None = None  # addresses outside the cluster are all judged alike
         for peer in flow.peers:
-            source, destination = (peer, endpoint) if inward else (endpoint, peer)
-            state = encryption.between(source, destination, flow.ports, sure)
+            state = outside
+            if state is None or isinstance(peer, Endpoint):
+                source, destination = (peer, endpoint) if inward else (endpoint, peer)
+                state = encryption.between(source, destination, flow.ports, sure)
+            if not isinstance(peer, Endpoint):
+                outside = state
             states.setdefault(state, []).append(universe.position(peer))
         for state, positions in states.items():
             bits = from_members(positions)
