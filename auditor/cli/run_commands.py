@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.live_options import collect_telling
+from auditor.cli.live_options import collect_bundle_telling
 from auditor.cli.output import Out, Quiet, emit_parts, emit_record, prepare, remark
 from auditor.cli.progress import progress
 from auditor.model.user_error import ExitCode, UserError
@@ -73,7 +73,7 @@ def run(
         now=lambda: datetime.now(UTC),
         sleep=time.sleep,
         remark=lambda text: remark(quiet, text),
-        collect=lambda target, kinds: collect_telling(target, kinds, quiet),
+        collect=lambda target, kinds, out, scope: collect_bundle_telling(target, kinds, out, scope, quiet),
         stage=progress(quiet),
     )
     if check:

@@ -1,6 +1,7 @@
 """The evidence of an unattended run: collected, evaluated from its bundle, compared, and stored whole or not at all."""
 
 import tempfile
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from auditor.audit import (
     controls_of_kinds,
     evaluate,
     exit_code,
+    json_parts,
     read_snapshot,
     render,
     review_access,
@@ -95,8 +97,7 @@ def _collect(request: RunRequest, folder: Path) -> None:
             preflight = review_access(target, kinds, config_maps_to_grant(()))
         _write(folder / PREFLIGHT, preflight)
         _tell_preflight(request, preflight)
-    found = request.collect(target, kinds)
-    write_bundle(folder / EVIDENCE, found.snapshot, requests=found.requests, scope_text=scope_text)
+    request.collect(target, kinds, folder / EVIDENCE, scope_text)
 
 
 def _tell_preflight(request: RunRequest, preflight: "PreflightResult") -> None:
@@ -132,16 +133,16 @@ def _audit(request: RunRequest, folder: Path) -> AuditResult:
         request.stage,
     )
     for name in sorted(config.formats):
-        with request.stage(f"Writing {FILE_NAMES[name]}"):
-            (folder / FILE_NAMES[name]).write_bytes(_rendered(request, result, name))
+        with request.stage(f"Writing {FILE_NAMES[name]}"), (folder / FILE_NAMES[name]).open("wb") as file:
+            file.writelines(_rendered(request, result, name))
     return result
 
 
-def _rendered(request: RunRequest, result: AuditResult, name: str) -> bytes:
+def _rendered(request: RunRequest, result: AuditResult, name: str) -> Iterable[bytes]:
     """As the audit renders it; OpenReports objects under the run's name, as they are published."""
     if name == "open-reports":
-        return render_open_reports(result, request.config.name)
-    return render(result, name)
+        return [render_open_reports(result, request.config.name)]
+    return json_parts(result) if name == "json" else [render(result, name)]
 
 
 def _record(

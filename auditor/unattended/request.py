@@ -20,7 +20,7 @@ from auditor.model.user_error import ExitCode
 from auditor.store.runs import RunStore, open_store
 
 if TYPE_CHECKING:
-    from auditor.collect.live.collection import LiveCollection
+    from auditor.collect.live.collection import CollectionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class RunRequest:
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     remark: Callable[[str], None]
-    collect: "Callable[[LiveTarget, Iterable[KindKey]], LiveCollection]"
+    collect: "Callable[[LiveTarget, Iterable[KindKey], Path, str | None], CollectionRecord]"
+    """Writes kinds of a cluster to a bundle at a path, with the text of a scope file."""
     stage: Callable[[str], AbstractContextManager[None]]
 
     def path(self, name: str) -> Path:

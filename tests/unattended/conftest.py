@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from auditor.collect.live.collection import LiveCollection
+from auditor.collect.live.collection import CollectionRecord
 from auditor.collect.live.target import LiveTarget
 from auditor.model.kinds import KindKey
 from auditor.unattended.request import RunOutcome, RunRequest, load_run_config
@@ -58,7 +58,9 @@ class Nightly:
             self.time += timedelta(days=1)
 
 
-def _no_cluster(target: LiveTarget, kinds: Iterable[KindKey]) -> LiveCollection:
+def _no_cluster(
+    target: LiveTarget, kinds: Iterable[KindKey], out: Path, scope_text: str | None
+) -> CollectionRecord:
     raise AssertionError("no cluster is read here")
 
 
