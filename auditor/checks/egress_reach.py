@@ -18,6 +18,8 @@ class EgressReach:
         self._context = context
         self._network = context.network
         self.outside = OutsideNetworks(context.scope)
+        self._external = context.network.family(context.network.externals)
+        self._place_of: dict[str, Place] = {}
         self._flows = cache(self._flows_out)
         self._through = cache(self._senders_on)
         self._open = cache(self._places_on)
@@ -59,11 +61,18 @@ class EgressReach:
         return frozenset(place for places in found for place in places)
 
     def _flows_out(self, client: Endpoint) -> tuple[tuple[PortSet, Places], ...]:
-        flows = self._network.flows_out_of(client, self._network.externals)
+        flows = self._network.flows_out_of(client, self._external)
         return tuple((possible_ports(each), self._where(each)) for each in flows)
 
     def _where(self, flows: Flows) -> Places:
-        return self.outside.of_externals(e for e in flows.destinations if isinstance(e, External))
+        found = set()
+        for external in flows.destinations:
+            if isinstance(external, External):
+                place = self._place_of.get(external.id)
+                if place is None:
+                    place = self._place_of[external.id] = self.outside.of_external(external)
+                found.add(place)
+        return frozenset(found)
 
 
 def _is_beyond_policy(row: Egress) -> bool:

@@ -1,9 +1,8 @@
 """Which peer can reach which, on which ports, by which rules: the facade over universe, layers and data path."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import islice
-from operator import or_
 from typing import Protocol
 
 from auditor.inventory.cluster import Cluster
@@ -246,13 +245,6 @@ class Connectivity:
             for bits, masks in found
             if (peers := tuple(self.universe.of(bits)))
         ]
-
-    def ports_out_of(
-        self, source: Peer, destinations: Bits, basis: Basis = Basis.ENFORCED
-    ) -> Iterator[PortSet]:
-        """The ports that a peer may reach, or may be able to, of each group of destinations that fare alike."""
-        groups = self._groups(self.universe.position(source), Direction.EGRESS, destinations, basis)
-        return (self.ports(reduce(or_, masks)) for _, masks in groups)
 
     def isolation(self, endpoint: Endpoint, direction: Direction | str) -> Isolation:
         """Whether what no rule mentions is denied."""
