@@ -57,7 +57,7 @@ def encryption_table(result: EncryptionResult, *, full: bool = False) -> AnswerT
     columns = ("workload", "port", "verdict", "mode", "data plane", "minimum TLS", "covered by")
     columns = (*columns, *(_RECORD if full else ()), "reasons", *(("evidence", "pod") if full else ()))
     return AnswerTable(
-        headline=f"{len(result.rows)} ports",
+        headline=f"ports: {len(result.rows)}",
         columns=columns,
         lines=tuple(_port(row, full) for row in result.rows),
         marked=_marked(row.verdict in _WEAK for row in result.rows),
@@ -84,7 +84,7 @@ def _port(row: EncryptionRow, full: bool) -> tuple[str, ...]:
 def entrypoints_table(result: EntryPointsResult) -> AnswerTable:
     """One line for each object, host and listener."""
     return AnswerTable(
-        headline=f"{len(result.rows)} ways in",
+        headline=f"ways in: {len(result.rows)}",
         columns=(
             *("object", "host", "port", "controller", "plaintext", "tls", "minimum version", "certificate"),
             *("client authentication", "backend", "verdict", "HSTS", "cipher policy", "reasons"),
@@ -117,7 +117,7 @@ def _entry(row: EntryPointRow) -> tuple[str, ...]:
 def egress_table(result: EgressResult) -> AnswerTable:
     """One line for each way out and each class of clients."""
     return AnswerTable(
-        headline=f"{len(result.rows)} ways out",
+        headline=f"ways out: {len(result.rows)}",
         columns=("object", "host", "port", "protocol", "clients", "sent", "verdict", "hops", "reasons"),
         lines=tuple(_way_out(row) for row in result.rows),
         marked=_marked(row.sent == "plaintext" for row in result.rows),
@@ -142,7 +142,7 @@ def _way_out(row: EgressRow) -> tuple[str, ...]:
 def certificates_table(result: CertificatesResult) -> AnswerTable:
     """One line for each certificate."""
     return AnswerTable(
-        headline=f"{len(result.rows)} certificates at {result.evaluated_at}",
+        headline=f"certificates at {result.evaluated_at}: {len(result.rows)}",
         columns=(
             *("object", "place", "use", "secret", "subject", "issuer", "names", "key", "signature"),
             *("not before", "not after", "renewal", "known by", "problems"),
@@ -175,7 +175,7 @@ def _certificate(row: CertificateRow) -> tuple[str, ...]:
 def hosts_table(result: CertificatesResult) -> AnswerTable:
     """One line for each way in that ends TLS: which certificate serves it, and whether that covers the host."""
     return AnswerTable(
-        headline=f"\n{len(result.hosts)} hosts served over TLS",
+        headline=f"\nhosts served over TLS: {len(result.hosts)}",
         columns=("object", "host", "port", "certificate named", "described by", "covered", "reasons"),
         lines=tuple(_host(row) for row in result.hosts),
         marked=_marked(row.covered != "yes" for row in result.hosts),
@@ -198,7 +198,7 @@ def _host(row: HostRow) -> tuple[str, ...]:
 def probes_table(result: CertificatesResult) -> AnswerTable:
     """One line for each live handshake."""
     return AnswerTable(
-        headline=f"\n{len(result.probes)} hosts probed",
+        headline=f"\nhosts probed: {len(result.probes)}",
         columns=(
             *(
                 "host",

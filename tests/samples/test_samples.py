@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -84,6 +85,19 @@ def test_what_is_excluded_is_excluded_for_the_reason_given_by_hand(sample: str) 
 def test_populations_add_up(sample: str) -> None:
     for population in result(sample).populations:
         assert population.listed == population.evaluated + len(population.excluded)
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_counts_are_those_of_the_lists_that_they_count(sample: str) -> None:
+    told = result(sample)
+    for control in told.controls:
+        found = Counter(finding.outcome for finding in told.findings if finding.control == control.id)
+        assert {outcome: count for outcome, count in control.counts.items() if count} == found
+    for framework in told.frameworks:
+        statuses = Counter(entry.status for entry in told.requirements if entry.framework == framework.id)
+        assert {status: count for status, count in framework.counts.items() if count} == statuses
+    approvals = Counter(flow.standing for flow in told.flow_register.flows)
+    assert {name: count for name, count in told.flow_register.counts.items() if count} == approvals
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
