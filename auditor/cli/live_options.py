@@ -158,7 +158,11 @@ def read_either(
 
     if sources or target is None:
         with progress(quiet)("Reading the input"):
-            return read_snapshot(sources or (), assume_complete)
+            snapshot = read_snapshot(sources or (), assume_complete)
+        for entry in snapshot.inputs:
+            if entry.problem:
+                remark(quiet, entry.problem)
+        return snapshot
     return collect_telling(target, controls_of_kinds(), quiet).snapshot
 
 

@@ -9,13 +9,13 @@ from auditor.evaluate.connectivity_levels import pod_network
 from auditor.evaluate.connectivity_view import completeness, enforcement_rows
 from auditor.evaluate.phrases import PHRASES
 from auditor.inventory.endpoints import Endpoint
-from auditor.model.connectivity_result import Answer, ChainRow, QueryResult, Rule
+from auditor.model.connectivity_result import Answer, ChainRow, ElsewhereRow, QueryResult, Rule
 from auditor.model.sentence import fill
 from auditor.model.user_error import UserError
 from auditor.model.verdict import Cause, Reach, RuleRef
 from auditor.network.connectivity import Connectivity
 from auditor.network.ports import ICMP_PROTOCOLS, PORT_PROTOCOLS
-from auditor.network.reach import LayerDecision
+from auditor.network.reach import Decision, LayerDecision
 from auditor.network.universe import Peer
 
 _PORT = re.compile(r"([0-9]{1,5})(?:/(TCP|UDP|SCTP))?", re.IGNORECASE)
@@ -29,6 +29,7 @@ _ANSWERS: dict[Reach, Answer] = {
     Reach.DECLARED_NOT_ENFORCED: "allowed",
 }
 _ENDS = {"from": "--from", "to": "--to"}
+_Decided = tuple[Peer, Peer, Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,13 @@ def parse_port(text: str) -> PortQuery:
 
 
 def answer_query(facts: Facts, source: str, destination: str, port: PortQuery) -> QueryResult:
-    """The answer on both bases with its chain. Raises UserError for names that the evidence doesn't have."""
+    """The answer on both bases with its chain.
+
+    Raises UserError for names that the evidence doesn't have, and where a name stands for pods that fare differently.
+    """
     network = _network(facts, source, destination)
-    one, other = _resolve(network, source, "from"), _resolve(network, destination, "to")
-    decision = network.allows(one, other, port.number, port.protocol)
+    ends = _candidates(facts, network, source, "from"), _candidates(facts, network, destination, "to")
+    one, other, decision = _the_one(_decisions(network, *ends, port))
     return QueryResult(
         source=one.id,
         destination=other.id,
@@ -73,6 +77,7 @@ def answer_query(facts: Facts, source: str, destination: str, port: PortQuery) -
         verdict=decision.verdict.value,
         reason=decision.cause.code,
         message=sentence(decision.cause),
+        elsewhere=_elsewhere(network, source, destination, (one, other, decision), port),
         chain=[_chain(entry) for entry in decision.chain],
         enforcement=list(enforcement_rows(network)),
         completeness=completeness(facts, network),
@@ -91,23 +96,77 @@ def _network(facts: Facts, *names: str) -> Connectivity:
     return facts.network if pods.isdisjoint(plain) else pod_network(facts)
 
 
-def _resolve(network: Connectivity, text: str, end: str) -> Peer:
+def _candidates(facts: Facts, network: Connectivity, text: str, end: str) -> Sequence[Peer]:
+    """What a name stands for: one peer, or the pods or parts (`id#1`, `id#2`) of a workload."""
     try:
-        return network.resolve(text)
+        return [network.resolve(text)]
     except LookupError as error:
-        by_workload = _pods_of(network, text)
-        if by_workload:
-            return by_workload[0]
+        found = _of_workload(facts, network, text)
+        if found:
+            return found
         raise UserError(f"{_ENDS[end]}: {error.args[0]}") from None
 
 
-def _pods_of(network: Connectivity, text: str) -> Sequence[Endpoint]:
-    """In a network of single pods, the pods of a workload: any stands for all that decide alike."""
+def _of_workload(facts: Facts, network: Connectivity, text: str) -> Sequence[Endpoint]:
+    """The parts of a workload; where the network is one of single pods, their pods."""
+    parts = [
+        endpoint
+        for endpoint in facts.endpoints
+        if text in (endpoint.id, endpoint.id.partition("#")[0], f"{endpoint.namespace}/{endpoint.name}")
+    ]
+    if network is facts.network:
+        return parts
+    names = {(pod.namespace, pod.name) for endpoint in parts for pod in endpoint.pods}
     return [
         endpoint
         for endpoint in network.universe.endpoints
-        if endpoint.workload is not None and text in (str(endpoint.workload.id), endpoint.id)
+        if any((pod.namespace, pod.name) in names for pod in endpoint.pods)
     ]
+
+
+def _decisions(
+    network: Connectivity, sources: Sequence[Peer], destinations: Sequence[Peer], port: PortQuery
+) -> list[_Decided]:
+    """The decision for every pair; of a pod with itself only where nothing else was asked."""
+    found = [
+        (one, other, network.allows(one, other, port.number, port.protocol))
+        for one in sources
+        for other in destinations
+    ]
+    return [entry for entry in found if entry[2].cause.code != "self"] or found
+
+
+def _the_one(decided: Sequence[_Decided]) -> _Decided:
+    """Any pair stands for all that decide alike. Raises UserError when they don't: never a union, never one of them."""
+    kinds: dict[object, _Decided] = {}
+    for entry in decided:
+        kinds.setdefault((entry[2].declared, entry[2].verdict), entry)
+    if len(kinds) > 1:
+        told = ", ".join(f"{one.id} to {other.id} {d.verdict.value}" for one, other, d in kinds.values())
+        raise UserError(
+            f"--from, --to: there is no one answer for all of these pods: {told}; expected one of them"
+        )
+    return decided[0]
+
+
+def _elsewhere(
+    network: Connectivity, source: str, destination: str, answered: _Decided, port: PortQuery
+) -> list[ElsewhereRow]:
+    """For `internet`: the other public ranges that rules tell apart, where the answer differs there."""
+    one, other, decision = answered
+    public = [e for e in network.externals if not e.is_private]
+    pairs: list[tuple[Peer, Peer]] = []
+    if "internet" in (source, destination) and source != destination:
+        pairs = [(e, other) if source == "internet" else (one, e) for e in public if e not in (one, other)]
+    found = []
+    for here, there in pairs:
+        told = network.allows(here, there, port.number, port.protocol)
+        if (told.declared, told.verdict) != (decision.declared, decision.verdict):
+            answers = _answer(told.declared), _answer(told.verdict)
+            found.append(
+                ElsewhereRow(source=here.id, destination=there.id, declared=answers[0], enforced=answers[1])
+            )
+    return sorted(found, key=lambda row: (row.source, row.destination))
 
 
 def _answer(reach: Reach) -> Answer:

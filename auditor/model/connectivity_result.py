@@ -145,10 +145,20 @@ class ChainRow(Record):
     message: str
 
 
+class ElsewhereRow(Record):
+    """A public range that rules tell apart from the rest of the internet, and its own answer."""
+
+    source: str
+    destination: str
+    declared: Answer
+    enforced: Answer
+
+
 class QueryResult(Record):
     """Whether one port is reachable: as the policies say, as far as they are enforced, and layer by layer.
 
-    `verdict` tells apart what is open only because nothing enforces the policy that denies it.
+    `verdict` tells apart what is open only because nothing enforces the policy that denies it. `elsewhere`: asked of
+    `internet`, the public ranges for which the answer is another one.
     """
 
     format_version: Literal[1] = 1
@@ -161,6 +171,7 @@ class QueryResult(Record):
     verdict: Verdict
     reason: str
     message: str
+    elsewhere: list[ElsewhereRow]
     chain: list[ChainRow]
     enforcement: list[EnforcementRow]
     completeness: CompletenessResult

@@ -1,7 +1,7 @@
 """One pair at a time: its port masks, the causes behind them, the deciding rules, and the chain that explains a port."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.inventory.endpoints import Endpoint
 from auditor.model.verdict import Cause, Reach, RuleRef
@@ -107,7 +107,7 @@ class Decider:
         """The answer for one port."""
         atom = self.judge.datapath.table.atom(port, protocol)
         near = self._near(source, destination)
-        chain = tuple(self._chain(source, destination, atom or self._full, near))
+        chain = tuple(self._chain(source, destination, atom, near, protocol))
         verdicts = [
             self._verdict(source, destination, atom, basis) for basis in (Basis.ENFORCED, Basis.DECLARED)
         ]
@@ -142,7 +142,9 @@ class Decider:
         deciding = [entry for entry in chain if entry.verdict is verdict and entry.rules]
         return deciding[-1].why if deciding else cause("default-allow")
 
-    def _chain(self, source: int, destination: int, atom: int, near: Cause | None) -> Iterator[LayerDecision]:
+    def _chain(
+        self, source: int, destination: int, atom: int, near: Cause | None, protocol: str
+    ) -> Iterator[LayerDecision]:
         if near is not None:
             verdict = Reach.INDETERMINATE if near.code.startswith("indeterminate.") else Reach.ALLOWED
             yield LayerDecision("kubernetes", Direction.INGRESS, verdict, (), near)
@@ -155,8 +157,15 @@ class Decider:
                 continue
             steps = datapath.steps_for(datapath.class_of(subject, direction), direction)
             layers = list(dict.fromkeys(step.policy.layer for step in datapath.steps[direction]))
-            events = self._events(direction, subject, peer, atom, enforced=True)
-            yield from layer_decisions(events, steps, layers, direction, self.judge.enforcement, subject)
+            events = self._events(direction, subject, peer, atom or self._full, enforced=True)
+            told = layer_decisions(events, steps, layers, direction, self.judge.enforcement, subject)
+            parts = self.judge.of(subject, direction, Basis.ENFORCED).parts
+            if (
+                not atom
+                and _unnamed_protocol(_four([p.at(peer) for p in parts]), self._full) is Reach.INDETERMINATE
+            ):
+                told = [_undefined(entry, protocol) for entry in told]
+            yield from told
 
     def _no_subject(self, position: int) -> Cause:
         peer = self.universe.peers[position]
@@ -174,6 +183,14 @@ def _ends(source: int, destination: int) -> tuple[tuple[Direction, int, int], ..
 
 def _four(masks: Sequence[int]) -> Masks:
     return masks[0], masks[1], masks[2], masks[3]
+
+
+def _undefined(entry: LayerDecision, protocol: str) -> LayerDecision:
+    """What rules about other protocols decide says nothing of this one."""
+    if not entry.rules:
+        return entry
+    why = cause("indeterminate.protocol-undefined", protocol=protocol)
+    return replace(entry, verdict=Reach.INDETERMINATE, why=why)
 
 
 def _unnamed_protocol(masks: Masks, full: int) -> Reach:

@@ -10,7 +10,7 @@ _CANDIDATES = 5
 
 def resolve_peer(universe: Universe, text: str) -> Peer:
     """The peer that a text names. Raises LookupError, with candidates, when there is none or more than one."""
-    if (position := universe.index.get(text)) is not None:
+    if (position := universe.index.get(text, universe.index.get(f"/{text}"))) is not None:
         return universe.peers[position]
     if parse_address(text) is not None:
         return _by_address(universe, text)
@@ -40,6 +40,7 @@ def _by_address(universe: Universe, text: str) -> Peer:
 
 def _by_pod(universe: Universe, text: str) -> list[Peer]:
     namespace, _, name = text.partition("/")
+    name = name.removeprefix("Pod/")
     return [
         endpoint
         for endpoint in universe.endpoints

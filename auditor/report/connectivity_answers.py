@@ -33,6 +33,7 @@ _WORDS = {
     "indeterminate": "may or may not connect: it can't be told",
 }
 _SHOWN = 3
+_RANGES = 8
 _PROTECTED = {"yes": "protected", "no": "UNPROTECTED", "unknown": "can't be told"}
 
 
@@ -45,6 +46,7 @@ def query_parts(result: QueryResult, port: str) -> Iterator[RenderableType]:
         ("as enforced " + result.enforced, _STYLE[result.enforced]),
     )
     yield Text(f"  {bounded(result.message)}")
+    yield from _elsewhere(result)
     table = plain_table("layer", "direction", "verdict", "rules", "why")
     for row in result.chain:
         add_row(table, row.layer, row.direction, row.verdict, rules_text(row.rules), bounded(row.message))
@@ -52,6 +54,17 @@ def query_parts(result: QueryResult, port: str) -> Iterator[RenderableType]:
     yield from footer(
         [row for row in result.enforcement if _in_chain(row.layer, result)], result.completeness
     )
+
+
+def _elsewhere(result: QueryResult) -> Iterator[RenderableType]:
+    """Public ranges for which the answer to `internet` isn't the answer."""
+    if not result.elsewhere:
+        return
+    inward = result.elsewhere[0].destination == result.destination
+    rows = [(row.source if inward else row.destination, row.enforced) for row in result.elsewhere]
+    shown = ", ".join(f"{peer_text(name)} ({answer})" for name, answer in rows[:_RANGES])
+    more = f" and {len(rows) - _RANGES} more" if len(rows) > _RANGES else ""
+    yield Text(f"Other public addresses fare differently: {shown}{more}.", style="bold yellow")
 
 
 def _in_chain(layer: str, result: QueryResult) -> bool:
@@ -67,6 +80,7 @@ def explain_parts(result: QueryResult, port: str) -> Iterator[RenderableType]:
     elif result.declared != result.enforced:
         yield Text(f"Taken at their word, the policies say: {result.declared}.")
     yield Text(f"Why: {bounded(result.message)}.")
+    yield from _elsewhere(result)
     for direction, title in (
         ("egress", f"Leaving {one} (egress):"),
         ("ingress", f"Arriving at {other} (ingress):"),

@@ -11,7 +11,7 @@ from auditor.model.connectivity_result import ChangesResult, EntryRow, QueryResu
 from auditor.model.user_error import UserError
 from auditor.report.connectivity_answers import changes_parts, explain_parts, exposure_parts, query_parts
 from auditor.report.connectivity_table import connectivity_table, parts_text
-from tests.connectivity.clusters import facts, shop, view_of
+from tests.connectivity.clusters import facts, shop, view_of, workload
 from tests.network.building import Raw, agent, enforced, labels, namespace, node, pod, policy
 
 DB, WEB = "shop/Pod/db", "shop/Pod/web"
@@ -74,6 +74,80 @@ def test_an_unknown_name_gets_candidates() -> None:
         UserError, match=r"--to: nothing in the evidence is called 'shop/Pod/dbb'.*shop/Pod/db"
     ):
         ask(shop(), "shop/web", "shop/Pod/dbb", "5432/TCP")
+
+
+def split() -> list[Raw]:
+    """Two pods of one StatefulSet, of which a policy closes the canary; two clients of another, and a lone one."""
+    web = workload("web", "shop", ["web-0", "web-1"], ["node-1", "node-2"])
+    web[1]["metadata"]["labels"]["canary"] = "yes"
+    clients = workload("cli", "shop", ["cli-0", "cli-1"], ["node-1", "node-2"])
+    closed = policy("canary", "shop", pods=labels(canary="yes"), ingress=[])
+    return [*enforced("node-1", "node-2"), namespace("shop"), *web, *clients, pod("solo", "shop"), closed]
+
+
+@pytest.mark.parametrize("source", ["shop/solo", "shop/cli-0", "shop/StatefulSet/cli"])
+def test_a_workload_whose_pods_fare_differently_has_no_one_answer(source: str) -> None:
+    """The contract's "never a union" holds for a question too: neither the open nor the closed pod may stand for both."""
+    with pytest.raises(UserError, match=r"no one answer.* allowed, .* denied; expected one of them"):
+        ask(split(), source, "shop/StatefulSet/web", "80/TCP")
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "names", "declared"),
+    [
+        pytest.param(
+            "shop/solo",
+            "shop/StatefulSet/web#2",
+            ("shop/Pod/solo", "shop/StatefulSet/web#2"),
+            "denied",
+            id="part",
+        ),
+        pytest.param(
+            "shop/cli-0", "shop/StatefulSet/web#2", ("shop/Pod/cli-0", "shop/Pod/web-1"), "denied", id="pod"
+        ),
+        pytest.param(
+            "shop/Pod/solo",
+            "shop/Pod/web-1",
+            ("shop/Pod/solo", "shop/StatefulSet/web#2"),
+            "denied",
+            id="a pod's id",
+        ),
+        pytest.param(
+            "shop/cli-0",
+            "shop/StatefulSet/cli",
+            ("shop/Pod/cli-0", "shop/Pod/cli-1"),
+            "allowed",
+            id="not itself",
+        ),
+        pytest.param(
+            "Node/node-2", "shop/web-1", ("/Node/node-2", "shop/StatefulSet/web#2"), "allowed", id="node"
+        ),
+    ],
+)
+def test_parts_and_pods_of_a_workload_by_any_name_that_is_shown(
+    source: str, destination: str, names: tuple[str, str], declared: str
+) -> None:
+    result = ask(split(), source, destination, "80/TCP")
+    assert ((result.source, result.destination), result.declared) == (names, declared)
+
+
+def test_public_ranges_that_fare_differently_are_told_beside_the_internet() -> None:
+    """The upper half of the addresses is let in; "the internet: denied" alone would hide it."""
+    half = policy(
+        "half", "shop", pods=labels(app="web"), ingress=[{"from": [{"ipBlock": {"cidr": "128.0.0.0/1"}}]}]
+    )
+    result = ask([*shop(), half], "internet", "shop/web", "80/TCP")
+    answers = {"internet": result.declared} | {row.source: row.declared for row in result.elsewhere}
+    assert sorted(answers.values()) == ["allowed", "denied"]
+    assert b"Other public addresses fare differently" in parts_text(query_parts(result, "80/TCP"))
+    assert ask(shop(), "internet", "shop/web", "80/TCP").elsewhere == []
+
+
+def test_rules_about_ports_say_nothing_of_a_protocol_that_none_names() -> None:
+    """The NetworkPolicy API leaves ICMP undefined; a rule about 5432/TCP isn't what lets it through."""
+    result = ask(shop(), "shop/web", "shop/db", "ICMP/8")
+    assert result.declared == "indeterminate"
+    assert {row.verdict for row in result.chain if row.rules} == {"indeterminate"}
 
 
 def test_the_explanation_is_in_sentences_that_name_policy_and_rule() -> None:

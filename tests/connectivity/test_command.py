@@ -99,6 +99,21 @@ def test_broken_policies_are_named_and_the_rest_goes_on(
     assert json.loads(out)["completeness"]["problems"]
 
 
+def test_a_document_that_cannot_be_read_is_named(
+    capsys: pytest.CaptureFixture[str], source: str, tmp_path: Path
+) -> None:
+    """YAML takes an unquoted `on` for a boolean; the object isn't left out in silence."""
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: on, namespace: shop}\n"
+    )
+    code, _, error = run(capsys, "connectivity", source, str(broken))
+    assert (code, error.count("broken.yaml")) == (3, 1)
+    assert (
+        "broken.yaml:1: document 1: NetworkPolicy.networking.k8s.io: metadata.name: expected a name" in error
+    )
+
+
 def test_explain_tells_in_sentences(capsys: pytest.CaptureFixture[str], source: str) -> None:
     asked = ["--from", "shop/web", "--to", "shop/db", "--port", "5432"]
     code, out, _ = run(capsys, "explain", source, *COMPLETE, *asked)
