@@ -26,7 +26,7 @@ from auditor.collect.bundle_format import (
     BundleRequest,
     Manifest,
     Requests,
-    redaction_record,
+    redacted_alike,
     request_of_claim,
     request_of_gap,
     resource_of,
@@ -82,12 +82,9 @@ def index_parts(
         collected_at=snapshot.collected_at,
         collected_by=snapshot.collected_by,
         requests=sorted(records, key=_request_order),
-        redactions=[
-            redaction_record(entry)
-            for entry in sorted(snapshot.redactions, key=lambda e: (*e.object, e.reason))
-        ],
+        redacted=redacted_alike(snapshot.redactions),
     )
-    content = _json(model.model_dump(mode="json"))
+    content = _json(model.model_dump(mode="json", exclude={"redactions"}))
     yield Part(REQUESTS, lambda: content)
     if scope_text is not None:
         scope = scope_text.encode()

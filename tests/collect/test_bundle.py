@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from auditor.collect.bundle import write_bundle
 from auditor.collect.sources import read_sources
-from auditor.model.evidence import Completeness, Gap, Snapshot
+from auditor.model.evidence import Completeness, Gap, Redaction, Snapshot
 from auditor.model.kinds import POD, kind_key
+from auditor.model.objects import ObjectId
 from auditor.model.user_error import UserError
 
 GRPC = kind_key("gateway.networking.k8s.io", "GRPCRoute")
@@ -328,3 +329,70 @@ def test_what_a_foreign_bundle_should_have_dropped_is_dropped(bundle: Path) -> N
     secret = b'{"apiVersion":"v1","items":[' + item + b'],"kind":"List"}'
     rebuilt(bundle, put("objects/core/v1/secret/0001.json", secret), manifest=True)
     assert "czNjcjN0" not in str([obj.body for obj in read(bundle).objects])
+
+
+def rewritten(bundle: Path, path: Path, requests: dict[str, Any]) -> Path:
+    """The bundle with other records of requests, and a manifest to match."""
+    with zipfile.ZipFile(bundle) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(contents["manifest.json"])
+    contents["requests.json"] = json.dumps(requests).encode()
+    entry = next(entry for entry in manifest["files"] if entry["name"] == "requests.json")
+    entry["size"] = len(contents["requests.json"])
+    entry["sha256"] = hashlib.sha256(contents["requests.json"]).hexdigest()
+    contents["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return path
+
+
+def requests_in(bundle: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(bundle) as archive:
+        return dict(json.loads(archive.read("requests.json")))
+
+
+def test_objects_redacted_alike_share_a_record(tmp_path: Path, snapshot: Snapshot) -> None:
+    def drops(name: str, *reasons: str) -> list[Redaction]:
+        return [
+            Redaction(ObjectId("", "Pod", "shop", name), (f"spec.{reason}",), reason) for reason in reasons
+        ]
+
+    redactions = (*drops("a", "env"), *drops("b", "args", "env"), *drops("c", "env", "args"))
+    write_bundle(tmp_path / "evidence.zip", replace(snapshot, redactions=redactions))
+    args, env = ({"fields": [f"spec.{reason}"], "reason": reason} for reason in ("args", "env"))
+    assert requests_in(tmp_path / "evidence.zip")["redacted"] == [
+        {"group": "", "kind": "Pod", "dropped": [args, env], "objects": {"shop": ["b", "c"]}},
+        {"group": "", "kind": "Pod", "dropped": [env], "objects": {"shop": ["a"]}},
+    ]
+
+
+def test_records_of_single_redactions_as_earlier_bundles_have_them_are_read(
+    tmp_path: Path, bundle: Path, snapshot: Snapshot
+) -> None:
+    requests = requests_in(bundle)
+    del requests["redacted"]
+    requests["redactions"] = [
+        {**entry.object._asdict(), "fields": list(entry.fields), "reason": entry.reason}
+        for entry in snapshot.redactions
+    ]
+    assert read(rewritten(bundle, tmp_path / "earlier.zip", requests)).redactions == snapshot.redactions
+
+
+def test_the_redactions_of_100_000_pods_are_read_back(tmp_path: Path, snapshot: Snapshot) -> None:
+    reasons = {
+        "environment variables that are not evidence": ("spec.containers[0].env[LOG_LEVEL]",),
+        "the API server's bookkeeping": ("metadata.managedFields",),
+        "commands and headers of probes and hooks": ("spec.containers[0].livenessProbe.exec",),
+    }
+    names = [f"deployment-with-a-long-name-{number:06}-7d9c5b6f4-x2x9z" for number in range(100_000)]
+    redactions = tuple(
+        Redaction(ObjectId("", "Pod", f"namespace-{number % 200}", name), fields, reason)
+        for number, name in enumerate(names)
+        for reason, fields in reasons.items()
+    )
+    path = tmp_path / "evidence.zip"
+    write_bundle(path, replace(snapshot, redactions=redactions))
+    assert set(read(path).redactions) == set(redactions)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.getinfo("requests.json").file_size < 16 * 1024 * 1024
