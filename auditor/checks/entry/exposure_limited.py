@@ -32,8 +32,9 @@ REASONS = (
         Outcome.FAIL,
         "{subject} is open as {ways} on {ports} to every source, and no flow from the internet to it is approved.",
         final=True,
-        remedy="Make it a ClusterIP Service behind a controlled entry point, limit loadBalancerSourceRanges, or approve "
-        "the flow from 'internet' in the scope file with its business need.",
+        remedy="Make it a ClusterIP Service behind a controlled entry point, limit the sources of a LoadBalancer "
+        "(loadBalancerSourceRanges; it does nothing for node ports), or approve the flow from 'internet' in the scope file "
+        "with its business need.",
     ),
 )
 

@@ -44,8 +44,9 @@ REASONS = (
         "whole-internet",
         Outcome.FAIL,
         "{subject} can open connections to arbitrary internet addresses on {services}.",
-        remedy="Add an egress policy that names the destinations it needs (and DNS), or approve the flow to 'internet' "
-        "in the scope file with its business need.",
+        remedy="Narrow the egress rules that open it (see decided by) to the destinations it needs and DNS; where none "
+        "does, add an egress policy that names them. A pod on its node's network has to leave it first, for no policy for "
+        "pods governs it there. Or approve the flow to 'internet' in the scope file with its business need.",
     ),
     Reason(
         "internet-conditional",

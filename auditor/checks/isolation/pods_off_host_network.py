@@ -18,7 +18,8 @@ REASONS = (
         Outcome.FAIL,
         "{subject} uses the network of its node (hostNetwork): NetworkPolicy does not govern it.",
         final=True,
-        remedy="Run it without hostNetwork, or move it out of scoped namespaces and restrict its node by other means.",
+        remedy="Run it without hostNetwork, and without the hostPorts that Kubernetes fills in with it, or move it "
+        "out of scoped namespaces and restrict its node by other means.",
     ),
     Reason(
         "host-port",

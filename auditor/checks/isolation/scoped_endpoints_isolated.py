@@ -33,8 +33,9 @@ REASONS = (
         "reachable",
         Outcome.FAIL,
         "{sources} may connect to {subject} on {services}: out of scope, and not an approved flow.",
-        remedy="Narrow the rules that let these sources in (see decided by), or approve the flow in the scope file "
-        "with its business need.",
+        remedy="Narrow the rules that let these sources in (see decided by); where none is named, add a policy that selects "
+        "the workload, or take it off its node's network, where no policy for pods governs it. Or approve the flow in the "
+        "scope file with its business need.",
     ),
     Reason(
         "reachable-conditional",
