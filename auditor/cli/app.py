@@ -3,6 +3,8 @@
 import gc
 import os
 import sys
+import traceback
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -63,6 +65,8 @@ of the time."""
 def main() -> None:
     """Run the command line and leave with an exit code of the contract."""
     gc.set_threshold(*_COLLECT_GARBAGE)
+    if sys.stderr is None:  # closed by whoever started it
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     sys.exit(_run(sys.argv[1:]))
 
 
@@ -95,11 +99,14 @@ def _other(error: Exception) -> int:
         _tell(f"{error.format_message()} (see 'auditor --help')")
         return int(ExitCode.WRONG_USE)
     if _STATE["debug"]:
-        raise error
+        with suppress(OSError):
+            traceback.print_exception(error)
+        return int(ExitCode.INTERNAL_ERROR)
     _tell(f"internal error: {type(error).__name__}: {error} (run with --debug for the traceback)")
     return int(ExitCode.INTERNAL_ERROR)
 
 
 def _tell(message: str) -> None:
-    for line in message.splitlines():
-        print(f"auditor: {line}", file=sys.stderr)
+    with suppress(OSError):  # nobody reads it any more: the exit code still tells
+        for line in message.splitlines():
+            print(f"auditor: {line}", file=sys.stderr)

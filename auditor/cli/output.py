@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,4 +73,5 @@ def emit_record(out: Path | None, record: Any) -> None:
 def remark(quiet: bool, text: str) -> None:
     """One line on standard error, unless quiet."""
     if not quiet:
-        print(f"auditor: {UserError(text)}", file=sys.stderr)
+        with suppress(OSError):  # nobody reads it any more: no reason to end, or to end otherwise
+            print(f"auditor: {UserError(text)}", file=sys.stderr)

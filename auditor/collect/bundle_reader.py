@@ -81,6 +81,8 @@ def open_bundle(data: bytes, name: str) -> Bundle:
 def _check_names(archive: zipfile.ZipFile, name: str) -> None:
     infos = archive.infolist()
     names = [info.filename for info in infos]
+    if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in infos):
+        raise UserError(f"{name}: expected files that are stored or deflated")
     if len(infos) > MAX_MEMBERS:
         raise UserError(f"{name}: expected at most {MAX_MEMBERS} files in a bundle (got {len(infos)})")
     for entry in names:

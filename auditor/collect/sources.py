@@ -1,12 +1,19 @@
 """SOURCE to Snapshot: files, folders and standard input, with what may be said of their completeness."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import BinaryIO
 
-from auditor.collect.bundle_format import claims_of_requests, gaps_of_requests, redactions_in
+from auditor.collect.bundle_format import (
+    REQUESTS,
+    BundleRequest,
+    claims_of_requests,
+    gaps_of_requests,
+    redactions_in,
+)
 from auditor.collect.bundle_reader import MAGIC, open_bundle
 from auditor.collect.config_maps import keep_named_config_maps
 from auditor.collect.document import DocumentError
@@ -138,15 +145,36 @@ def _read_bundle(collected: _Collected, file: SourceFile, data: bytes) -> FileCo
     content = FileContent(redactions=redactions_in(requests))
     for name, page in bundle.pages():
         found = read_content(page, f"{file.relative}/{name}")
+        if found.ignored:
+            raise UserError(f"{file.shown}: {name}: expected a list of objects")
         content.objects += found.objects
         content.redactions += found.redactions
         content.problems += found.problems
+    if not content.problems:
+        _reconcile(requests.requests, content.objects, file.shown)
     identity = ClusterIdentity(requests.cluster.name, requests.cluster.uid)
     claims = tuple(claims_of_requests(requests.requests))
     origin = _Origin(file, identity, requests.collected_at, requests.collected_by, claims, about_folder=False)
     collected.origins.append(origin)
     collected.gaps += gaps_of_requests(requests.requests)
     return content
+
+
+def _reconcile(requests: Iterable[BundleRequest], objects: Iterable[KubeObject], shown: str) -> None:
+    """Hold the objects against the items that complete lists brought. Raises UserError.
+
+    Where a kind was listed under two names of its group, objects that are in both lists are stored once.
+    """
+    counted: dict[KindKey, Counter[str]] = {}
+    for entry in requests:
+        if entry.items is not None and entry.completeness is Completeness.COMPLETE:
+            api = "/".join(entry.command.split("/")[:4])
+            counted.setdefault(KindKey(entry.group, entry.kind), Counter())[api] += entry.items
+    there = Counter(obj.key for obj in objects)
+    for key, by_api in sorted(counted.items()):
+        if not max(by_api.values()) <= there[key] <= by_api.total():
+            told = f"{REQUESTS} counts {by_api.total()} of {key.kind}, the bundle holds {there[key]}"
+            raise UserError(f"{shown}: {told}")
 
 
 def _text(data: bytes, file: SourceFile) -> str:

@@ -113,6 +113,10 @@ def _sentences(
     return sorted(found)
 
 
+_NEVER_SHOWN = frozenset({"url", "endpoint_url"})
+"""Fields whose values may be secrets: an address often holds a token, and messages end in logs."""
+
+
 def _expected(entry: dict[str, Any], model: type[BaseModel]) -> str:
     kind, message = entry["type"], str(entry["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
@@ -122,7 +126,7 @@ def _expected(entry: dict[str, Any], model: type[BaseModel]) -> str:
     if kind == "missing":
         return "required field is missing"
     message = message[:1].lower() + message[1:]
-    given = entry.get("input")
+    given = None if entry["loc"] and entry["loc"][-1] in _NEVER_SHOWN else entry.get("input")
     shown = f" (got {str(given)[:60]!r})" if isinstance(given, (str, int, float, bool)) else ""
     return message + shown
 

@@ -1,6 +1,7 @@
 """The ways by which people are told, as the configuration names them; secrets come from files and go nowhere else."""
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,8 +65,18 @@ def _path(folder: Path, name: str | None) -> str | None:
     if name is None:
         return None
     path = folder / name
+    return trusted_file(path)
+
+
+def trusted_file(path: Path) -> str:
+    """The path of certificates to trust. Raises UserError when it isn't there or holds none that can be read."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except OSError as error:
+        told = error.strerror if type(error) is PermissionError else "expected certificates in PEM"
+        raise UserError(f"{path}: {told}") from None
     return str(path)
 
 

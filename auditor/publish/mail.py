@@ -33,6 +33,8 @@ def send_mail(server: MailServer, notification: Notification, time: datetime, sl
         try:
             _send(server, message)
             return
+        except UnicodeError:  # smtplib logs in with ASCII alone
+            raise DeliveryFailed("the name or the password has other characters than ASCII") from None
         except (smtplib.SMTPException, OSError) as error:
             if not _temporary(error):
                 raise DeliveryFailed(_told(error)) from None

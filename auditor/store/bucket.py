@@ -74,7 +74,7 @@ class Bucket:
 
     def put(self, run: str, folder: Path) -> None:
         """What tells whose it is first, the record last; a size that differs is an error before the record is there."""
-        if self.has_record(run):
+        if self.has_record(run) or self._do(lambda: self._files.exists(self._path(run, STARTED))):
             raise ShelfError(f"s3://{self._prefix}/{run}: there is a run of this name already")
         order = {STARTED: 0, RECORD: 2}
         for path in sorted(folder.iterdir(), key=lambda path: (order.get(path.name, 1), path.name)):

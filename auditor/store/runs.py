@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,16 +50,27 @@ class RunStore:
         records = (self._record(run, name) for run in self._named(name) if self.shelf.has_record(run))
         return [record for record in records if record is not None]
 
-    def previous(self, name: str, before: str) -> RunRecord | None:
-        """The newest whole run before this one."""
-        runs = [run for run in self._named(name) if run < before and self.shelf.has_record(run)]
-        return next((record for run in reversed(runs) if (record := self._record(run, name))), None)
+    def previous(self, name: str, before: str, cluster_uid: str | None = None) -> RunRecord | None:
+        """The newest whole run before this one, of the same cluster as far as both are known."""
+        earlier = (run for run in reversed(self._named(name)) if run < before)
+        return next(self._about(cluster_uid, name, earlier), None)
 
-    def newest_complete(self, name: str) -> RunRecord | None:
-        """The newest whole run with complete evidence."""
-        runs = [run for run in self._named(name) if self.shelf.has_record(run)]
-        records = (self._record(run, name) for run in reversed(runs))
-        return next((record for record in records if record is not None and record.complete), None)
+    def newest_complete(self, last: RunRecord) -> RunRecord | None:
+        """The newest whole run of this one's name and cluster with complete evidence, up to this one.
+
+        Runs of a clock that was ahead would hide how old the evidence is.
+        """
+        until = (run for run in reversed(self._named(last.name)) if run <= last.run)
+        found = self._about(last.cluster_uid, last.name, until)
+        return next((record for record in found if record.complete), None)
+
+    def _about(self, cluster_uid: str | None, name: str, runs: Iterable[str]) -> Iterator[RunRecord]:
+        for run in runs:
+            record = self._record(run, name) if self.shelf.has_record(run) else None
+            if record is not None and (
+                None in (cluster_uid, record.cluster_uid) or record.cluster_uid == cluster_uid
+            ):
+                yield record
 
     def read(self, record: RunRecord, file: str) -> bytes:
         """A file of a stored run. Raises ShelfError when it is missing or isn't what was stored."""
@@ -77,14 +89,15 @@ class RunStore:
         """Store a run's folder under its name. Raises ShelfError."""
         self.shelf.put(run, folder)
 
-    def prune(self, name: str, keep: int) -> list[str]:
-        """Delete the oldest runs of this name beyond `keep`, never the newest with complete evidence; which they were.
+    def prune(self, last: RunRecord, keep: int) -> list[str]:
+        """Delete the oldest runs of this one's name and cluster beyond `keep`; which they were.
 
-        Only files that a record names, and that a run may have, are deleted. Raises ShelfError.
+        Never this run, which isn't the newest where a clock went back, nor the newest with complete evidence. Only files
+        that a record names, and that a run may have, are deleted. Raises ShelfError.
         """
-        records = self.whole_runs(name)
+        records = [entry for entry in self.whole_runs(last.name) if entry.cluster_uid == last.cluster_uid]
         complete = [record.run for record in records if record.complete][-1:]
-        gone = [record for record in records[:-keep] if record.run not in complete]
+        gone = [record for record in records[:-keep] if record.run not in (*complete, last.run)]
         for record in gone:
             ours = {entry.name for entry in record.files} & set(RUN_FILES)
             self.shelf.delete(record.run, [RECORD, *sorted(ours - {STARTED}), STARTED])

@@ -88,10 +88,8 @@ class Folder:
     def put(self, run: str, folder: Path) -> None:
         """Copied under a temporary name, flushed to the disk, renamed: all at once."""
         temporary, final = self._root / f"{PARTIAL}{run}", self._root / run
+        self._begin(temporary, final)
         try:
-            if final.exists():
-                raise ShelfError(f"{final}: there is a run of this name already")
-            temporary.mkdir(mode=0o755, parents=True)
             for path in sorted(folder.iterdir(), key=lambda path: (path.name == RECORD, path.name)):
                 _copy(path, temporary / path.name)
             _flush(temporary)
@@ -99,6 +97,17 @@ class Folder:
             _flush(self._root)
         except OSError as error:
             _remove(temporary, [path.name for path in folder.iterdir()])
+            raise self._failed(error) from None
+
+    def _begin(self, temporary: Path, final: Path) -> None:
+        """Make the folder. One that is there is another process' at work: its files aren't ours to remove."""
+        try:
+            if final.exists():
+                raise FileExistsError
+            temporary.mkdir(mode=0o755, parents=True)
+        except FileExistsError:
+            raise ShelfError(f"{final}: there is a run of this name already") from None
+        except OSError as error:
             raise self._failed(error) from None
 
     def delete(self, run: str, files: Iterable[str]) -> None:

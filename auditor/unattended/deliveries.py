@@ -69,7 +69,7 @@ def _belongs(manifest: Mapping[str, Any], namespaces: Sequence[str] | None) -> b
 
 
 def _metrics(stored: Stored, store: RunStore) -> bytes:
-    complete = store.newest_complete(stored.record.name)
+    complete = store.newest_complete(stored.record)
     last = complete.finished_at if complete else None
     return render_metrics(
         stored.result, RunFacts(stored.record.name, stored.record.exit_code, last, stored.record)

@@ -53,7 +53,7 @@ def store_run(request: RunRequest, store: RunStore) -> Stored:
         else:
             _collect(request, folder)
         result = _audit(request, folder)
-        comparison = compare(_previous(request, store, run), Compared(run, result))
+        comparison = compare(_previous(request, store, run, result.cluster.uid), Compared(run, result))
         _write(folder / COMPARISON, comparison)
         record = _record(request, run, started, result, comparison, folder)
         _write(folder / RECORD, record)
@@ -65,9 +65,16 @@ def _write(path: Path, record: Record) -> None:
     path.write_bytes(render_record(record))
 
 
-def _previous(request: RunRequest, store: RunStore, run: str) -> Compared | None:
-    """The newest whole run before this one, with the failures that it could not tell of."""
-    record = store.previous(request.config.name, run)
+def _previous(request: RunRequest, store: RunStore, run: str, cluster_uid: str | None) -> Compared | None:
+    """The newest whole run before this one, with the failures that it could not tell of.
+
+    Whatever is wrong with runs that are stored already keeps this one from being compared, not from being stored.
+    """
+    try:
+        record = store.previous(request.config.name, run, cluster_uid)
+    except ShelfError as error:
+        request.remark(f"not compared with any run: {error}")
+        return None
     if record is None:
         return None
     try:

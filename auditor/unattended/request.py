@@ -16,7 +16,8 @@ from auditor.model.result import AuditResult
 from auditor.model.run_config import RunConfig
 from auditor.model.run_record import RunRecord
 from auditor.model.strict_yaml import Located, parse_strict
-from auditor.model.user_error import ExitCode
+from auditor.model.user_error import ExitCode, UserError
+from auditor.publish.channels import trusted_file
 from auditor.store.runs import RunStore, open_store
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class RunRequest:
     def store(self) -> RunStore:
         """The store. Raises UserError when the bucket's library isn't installed."""
         config = self.config.store
-        ca_file = str(self.path(config.ca_file)) if config.ca_file else None
+        ca_file = trusted_file(self.path(config.ca_file)) if config.ca_file else None
         return open_store(config.model_copy(update={"ca_file": ca_file}))
 
     def target(self) -> LiveTarget:
@@ -62,6 +63,13 @@ class RunRequest:
         path = self.path(self.config.scope)
         load_scope(path)
         return read_text(path)
+
+    def require_input(self) -> None:
+        """Raises UserError when the kubeconfig or a source isn't there."""
+        collect = self.config.collect
+        for name in filter(None, (collect.kubeconfig, *collect.sources)):
+            if not self.path(name).exists():
+                raise UserError(f"{self.path(name)}: no such file or folder")
 
     def controls(self) -> list[Path]:
         """Where the user's own controls are."""

@@ -12,6 +12,7 @@ from auditor.unattended.request import RunOutcome, RunRequest
 def check_run(request: RunRequest) -> None:
     """Read every file that the configuration names, and connect to nothing. Raises UserError."""
     request.store()
+    request.require_input()
     open_channels(request.config.notify, request.folder, request.now, request.sleep)
     open_showings(request)
     request.scope_text()
@@ -39,7 +40,7 @@ def run_unattended(request: RunRequest) -> RunOutcome:
 def _prune(request: RunRequest, store: RunStore, outcome: RunOutcome) -> None:
     keep = request.config.store.keep
     try:
-        gone = store.prune(request.config.name, keep) if keep is not None else []
+        gone = store.prune(outcome.record, keep) if keep is not None else []
         gone += store.prune_left_over(request.config.name, request.now())
     except ShelfError as error:
         outcome.undelivered.append(f"old runs could not be deleted: {error}")

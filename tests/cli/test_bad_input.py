@@ -320,3 +320,17 @@ def test_an_unknown_kind_is_listed_as_read_by_no_control(tmp_path: Path) -> None
     audit([*arguments, "--format", "json", "--out", str(tmp_path / "out")])
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [(k["objects"], k["read"]) for k in results["kinds"] if k["kind"] == "Gizmo"] == [(1, False)]
+
+
+def test_an_internal_error_is_exit_code_70_with_its_traceback_too() -> None:
+    """Python's own 1 would say that --fail-on was met."""
+    program = (
+        "import auditor.cli.app as a\n"
+        "def broken(**_): raise RuntimeError('x')\n"
+        "a.app = broken\n"
+        "a._STATE['debug'] = True\n"
+        "a.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr

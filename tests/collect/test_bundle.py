@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.collect.bundle import write_bundle
+from auditor.collect.bundle_format import BundleRequest
 from auditor.collect.sources import read_sources
 from auditor.model.evidence import Completeness, Gap, Redaction, Snapshot
 from auditor.model.kinds import POD, kind_key
@@ -229,6 +230,7 @@ TAMPERED: list[tuple[str, Callable[[dict[str, bytes]], None], bool, str]] = [
     ("a path out of the folder", put("../../etc/cron.d/x", b"x"), True, "is not a file of a bundle"),
     ("a path that goes up within", put("objects/core/../../x.json", b"x"), True, "is not a file of a bundle"),
     ("an absolute path", put("/etc/passwd", b"x"), True, "is not a file of a bundle"),
+    ("a page that is no list", put(PODS, b"5"), True, f"{PODS}: expected a list of objects"),
     ("another file", put("README.md", b"x"), True, "is not a file of a bundle"),
     (
         "a file that expands beyond the limit",
@@ -271,6 +273,40 @@ def test_a_changed_bundle_is_refused_in_one_line(
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_compression_that_no_bundle_has_is_refused(bundle: Path, method: int) -> None:
+    """LZMA's memory is the sender's choice."""
+    with zipfile.ZipFile(bundle) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(bundle, "w", method) as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    with pytest.raises(UserError, match="expected files that are stored or deflated"):
+        read(bundle)
+
+
+@pytest.mark.parametrize(("items", "fits"), [(1, False), (2, True), (3, False)])
+def test_objects_are_held_against_the_count_of_the_list(
+    tmp_path: Path, snapshot: Snapshot, items: int, fits: bool
+) -> None:
+    """The snapshot holds two Pods."""
+    assert sum(obj.key == POD for obj in snapshot.objects) == 2
+    listed = BundleRequest(
+        group="",
+        kind="Pod",
+        resource="pods",
+        command="GET /api/v1/pods",
+        items=items,
+        completeness=Completeness.COMPLETE,
+    )
+    write_bundle(tmp_path / "b.zip", snapshot, requests=[listed])
+    if fits:
+        assert read(tmp_path / "b.zip").objects
+        return
+    with pytest.raises(UserError, match=rf"requests\.json counts {items} of Pod, the bundle holds 2"):
+        read(tmp_path / "b.zip")
 
 
 def test_one_name_twice_is_refused(bundle: Path) -> None:

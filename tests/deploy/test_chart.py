@@ -86,6 +86,27 @@ def test_helm_lints_it(programs: Path, tmp_path: Path, name: str) -> None:
             {"metrics": {"pushgateway": {"enabled": True, "url": "http://push:9091"}}},
             "metrics.pushgateway.cidrs: name the networks",
         ),
+        (
+            {"daily": {"enabled": False}, "quarterly": {"enabled": False}},
+            "daily.enabled, quarterly.enabled: with neither nothing would ever run",
+        ),
+        (
+            {
+                "notifications": {
+                    "smtp": {
+                        "enabled": True,
+                        "host": "m.example",
+                        "security": "none",
+                        "from": "a@m.example",
+                        "to": ["b@m.example"],
+                        "username": "a",
+                        "secretName": "mail",
+                        "cidrs": ["192.0.2.0/24"],
+                    }
+                }
+            },
+            "notifications.smtp.security: a password is only sent over starttls or tls",
+        ),
         ({"image": {"repository": ""}}, "image.repository: name the image"),
         ({"image": {"digest": ""}}, "image.digest: give the image's digest"),
         (
@@ -120,6 +141,9 @@ def test_it_refuses_what_cannot_work(programs: Path, tmp_path: Path, change: Obj
         {"image": {"tag": 'x"\nhostNetwork: true'}},
         {"apiServer": {"cidrs": ["0.0.0.0/0, 10.0.0.0/8"]}},
         {"apiServer": {"cidrs": ["192.0.2.10"]}},
+        {"apiServer": {"cidrs": ["192.0.2.256/32"]}},
+        {"apiServer": {"cidrs": ["abc/64"]}},
+        {"apiServer": {"cidrs": ["2001:db8::1/129"]}},
         {"daily": {"schedule": "* * * * *\nsuspend: true"}},
         {"daily": {"timeZone": "Europe/Berlin'"}},
         {"collect": {"namespaces": ["kube-system\n"]}},
@@ -166,6 +190,30 @@ def test_the_smallest_values_open_dns_and_the_api_server_alone(programs: Path, t
     assert own["policyTypes"] == ["Ingress", "Egress"]
     wanted = own["podSelector"]["matchLabels"].items()
     assert all(wanted <= pod["metadata"]["labels"].items() for pod in _pods(objects))
+
+
+def test_the_dns_server_that_is_named_replaces_the_usual_one(programs: Path, tmp_path: Path) -> None:
+    """OpenShift's DNS pods don't carry `k8s-app: kube-dns`: both labels together would select nothing."""
+    dns = {
+        "namespaceLabels": {"kubernetes.io/metadata.name": "openshift-dns"},
+        "podLabels": {"dns.operator.openshift.io/daemonset-dns": "default"},
+        "ports": [5353],
+    }
+    objects = render(programs, tmp_path, laid_over(SMALLEST, {"networkPolicy": {"dns": dns}}))
+    (peer,) = one(objects, "NetworkPolicy", "auditor")["spec"]["egress"][0]["to"]
+    assert peer == {
+        "namespaceSelector": {"matchLabels": dns["namespaceLabels"]},
+        "podSelector": {"matchLabels": dns["podLabels"]},
+    }
+
+
+def test_labels_of_ones_own_never_take_pods_from_under_the_policy(programs: Path, tmp_path: Path) -> None:
+    change = {"podLabels": {"app.kubernetes.io/name": "other", "team": "a"}}
+    objects = render(programs, tmp_path, laid_over(SMALLEST, change))
+    wanted = one(objects, "NetworkPolicy", "auditor")["spec"]["podSelector"]["matchLabels"].items()
+    for pod in _pods(objects):
+        assert wanted <= pod["metadata"]["labels"].items()
+        assert pod["metadata"]["labels"]["team"] == "a"
 
 
 def test_each_notifier_and_the_bucket_open_their_networks_alone(programs: Path, tmp_path: Path) -> None:

@@ -125,6 +125,14 @@ def test_a_wrong_password_is_told_and_not_repeated(authority: Authority) -> None
         )
 
 
+def test_a_password_that_smtplib_cannot_send_is_told_and_not_repeated(authority: Authority) -> None:
+    with serving(Mailbox(), **starttls(authority)) as port:
+        assert refused(server(port, authority, "wröng")) == (
+            "the name or the password has other characters than ASCII",
+            [],
+        )
+
+
 def test_a_certificate_of_an_unknown_authority_ends_it(authority: Authority) -> None:
     mailbox = Mailbox()
     with serving(mailbox, **starttls(authority)) as port:

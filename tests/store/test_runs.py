@@ -39,6 +39,7 @@ def put(
     name: str = "nightly",
     complete: bool = True,
     without: str = "",
+    cluster: str | None = None,
 ) -> str:
     """A run's three files, as a run writes them; `without` leaves one out."""
     run = run_folder(name, started)
@@ -55,7 +56,7 @@ def put(
         started_at="2026-09-30T02:00:00Z",
         finished_at="2026-09-30T02:00:00Z",
         cluster=None,
-        cluster_uid=None,
+        cluster_uid=cluster,
         frameworks=["hipaa"],
         scope_sha256=None,
         complete=complete,
@@ -80,6 +81,10 @@ Put = Callable[..., str]
 
 def names(store: RunStore, name: str = "nightly") -> list[str]:
     return [record.run for record in store.whole_runs(name)]
+
+
+def record(store: RunStore, run: str) -> RunRecord:
+    return next(entry for entry in store.whole_runs("nightly") if entry.run == run)
 
 
 def test_runs_are_listed_by_time_and_read_back(place: tuple[StoreConfig, Path], tmp_path: Path) -> None:
@@ -127,9 +132,49 @@ def test_pruning_keeps_the_newest_with_complete_evidence(
 ) -> None:
     store = open_store(place[0])
     runs = [put(store, tmp_path, NOW + timedelta(days=day), complete=day == 1) for day in range(5)]
-    assert store.prune("nightly", keep=2) == [runs[0], runs[2]]
+    assert store.prune(record(store, runs[4]), keep=2) == [runs[0], runs[2]]
     assert names(store) == [runs[1], runs[3], runs[4]]
     assert not (place[1] / runs[0]).exists() or not list((place[1] / runs[0]).iterdir())
+
+
+def test_a_clock_that_went_back_costs_no_run_that_was_just_stored(
+    place: tuple[StoreConfig, Path], tmp_path: Path
+) -> None:
+    store = open_store(place[0])
+    ahead = [put(store, tmp_path, NOW + timedelta(days=day)) for day in (300, 301)]
+    old, last = put(store, tmp_path, NOW), put(store, tmp_path, NOW + timedelta(days=1))
+    assert store.prune(record(store, last), keep=2) == [old]
+    assert names(store) == [last, *ahead]
+    newest = store.newest_complete(record(store, last))
+    assert newest is not None
+    assert newest.run == last
+
+
+def test_another_cluster_in_the_same_store_is_neither_compared_with_nor_pruned(
+    place: tuple[StoreConfig, Path], tmp_path: Path
+) -> None:
+    store = open_store(place[0])
+    old = put(store, tmp_path, NOW, cluster="one")
+    other = [put(store, tmp_path, NOW + timedelta(days=day), cluster="two") for day in (1, 2)]
+    last = put(store, tmp_path, NOW + timedelta(days=3), cluster="one", complete=False)
+    previous = store.previous("nightly", last, "one")
+    assert previous is not None
+    assert previous.run == old
+    complete = store.newest_complete(record(store, last))
+    assert complete is not None
+    assert complete.run == old
+    assert store.prune(record(store, last), keep=1) == []
+    assert names(store) == [old, *other, last]
+
+
+def test_a_run_of_the_same_second_leaves_the_other_alone(tmp_path: Path) -> None:
+    store = open_store(StoreConfig(url=f"file://{tmp_path}/store"))
+    store.check()
+    run = put(store, tmp_path, NOW)
+    (tmp_path / "store" / run).rename(tmp_path / "store" / f".partial-{run}")  # the other is at work
+    with pytest.raises(ShelfError, match="there is a run of this name already"):
+        store.put(run, tmp_path / f"made-{run}")
+    assert len(list((tmp_path / "store" / f".partial-{run}").iterdir())) == 3
 
 
 def test_pruning_touches_nothing_that_a_run_did_not_write(
@@ -144,8 +189,8 @@ def test_pruning_touches_nothing_that_a_run_did_not_write(
     forged = place[1] / "20200102T000000Z-nightly"
     forged.mkdir()
     (forged / RECORD).write_text("{}")
-    put(store, tmp_path, NOW + timedelta(days=9))
-    assert store.prune("nightly", keep=1) == [old]
+    last = put(store, tmp_path, NOW + timedelta(days=9))
+    assert store.prune(record(store, last), keep=1) == [old]
     assert store.prune_left_over("nightly", NOW + timedelta(days=9)) == []
     assert [path.name for path in (place[1] / old).iterdir()] == ["notes of the assessor.txt"]
     assert (foreign / "results.json").exists()
@@ -177,9 +222,10 @@ def test_a_folder_that_is_a_link_is_no_run(tmp_path: Path) -> None:
     store = open_store(StoreConfig(url=f"file://{tmp_path}/store"))
     store.check()
     run = put(store, tmp_path, NOW)
+    last = record(store, run)
     (tmp_path / "store" / run).rename(tmp_path / "elsewhere")
     (tmp_path / "store" / run).symlink_to(tmp_path / "elsewhere")
-    assert store.prune("nightly", keep=1) == []
+    assert store.prune(last, keep=1) == []
     assert names(store) == []
 
 

@@ -1,6 +1,7 @@
 """`auditor run` as a process: into a bucket of a real S3 gateway, killed at any moment, ended by a signal."""
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from auditor.store.runs import open_store
 from auditor.unattended.request import load_run_config
 from tests.publish.conftest import Receiver, receiving
 from tests.store.conftest import SECRET, Gateway, credentials, gateway
-from tests.unattended.conftest import Nightly
+from tests.unattended.conftest import SAMPLES, Nightly
 
 __all__ = ["credentials", "gateway"]
 
@@ -81,6 +82,54 @@ def test_a_mistake_in_the_configuration_is_one_line(nightly: Nightly) -> None:
     code, told = run(nightly)
     assert (code, len(told.splitlines())) == (2, 1)
     assert "keep: unknown field" in told
+
+
+def test_an_address_in_a_mistake_is_not_repeated(nightly: Nightly) -> None:
+    nightly.config["notify"] = {
+        "slack": {"url": "hooks.example/T0/token"},
+        "webhook": {"url": "x" * 99 + "\n"},
+    }
+    nightly.config["publish"] = {"metrics": {"pushgateway": {"url": "https://me:token@push:99999"}}}
+    nightly.config["store"] |= {"url": "s3://key:token@evidence", "endpoint_url": "ftp://me:token@s3"}
+    code, told = run(nightly)
+    assert (code, len(told.splitlines())) == (2, 5)
+    assert "slack.url: expected an address as https://host/path" in told
+    assert "token" not in told
+    assert "xxx" not in told
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"collect": {"kubeconfig": "none"}}, "none: no such file or folder"),
+        ({"collect": {"sources": ["state", "none"]}}, "none: no such file or folder"),
+        ({"store": {"url": "s3://evidence", "ca_file": "none"}}, "none: no such file"),
+        (
+            {"store": {"url": "s3://evidence", "ca_file": "run.yaml"}},
+            "run.yaml: expected certificates in PEM",
+        ),
+        (
+            {"notify": {"slack": {"url": "https://s.example", "ca_file": "run.yaml"}}},
+            "run.yaml: expected certificates in PEM",
+        ),
+    ],
+)
+def test_check_finds_files_that_no_run_could_use(
+    nightly: Nightly, change: dict[str, Any], message: str
+) -> None:
+    nightly.config |= change
+    code, told = run(nightly, "--check")
+    assert (code, told) == (2, f"auditor: {nightly.folder}/{message}\n")
+
+
+def test_nobody_who_reads_what_is_told_changes_no_exit_code(nightly: Nightly) -> None:
+    shutil.copytree(SAMPLES / "legacy-flannel", nightly.folder / "flannel")
+    nightly.config |= {"collect": {"sources": ["flannel"]}, "scope": None, "fail_on": ["FAIL"]}
+    process = start(nightly)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.wait(60) == 1
+    assert [path.name.partition("-")[2] for path in nightly.store.iterdir()] == ["nightly"]
 
 
 def test_a_bucket_that_cannot_be_reached_is_told_before_the_long_work(

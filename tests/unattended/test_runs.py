@@ -10,6 +10,7 @@ import yaml
 from auditor.audit import AuditRequest, evaluate
 from auditor.model.user_error import ExitCode, UserError
 from auditor.report.json_report import read_json
+from auditor.store.shelf import Folder, ShelfError
 from tests.unattended.conftest import Nightly
 
 POLICIES = "networkpolicies.networking.k8s.io.yaml"
@@ -127,6 +128,24 @@ def test_an_earlier_run_that_was_tampered_with_is_told_and_not_compared_with(nig
     assert nightly.remarks == [
         f"not compared with {first}: {first}: results.json was changed since it was stored"
     ]
+
+
+def test_an_earlier_run_that_cannot_be_read_costs_nothing_but_the_comparison(
+    nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = nightly.run().record.run
+    read = Folder.read
+
+    def refusing(shelf: Folder, run: str, file: str) -> bytes:
+        if (run, file) == (first, "run.json"):
+            raise ShelfError("no permission")
+        return read(shelf, run, file)
+
+    monkeypatch.setattr(Folder, "read", refusing)
+    second = nightly.run().record
+    assert second.compared_with is None
+    assert (nightly.store / second.run / "run.json").is_file()
+    assert "not compared with any run: no permission" in nightly.remarks
 
 
 def test_a_store_that_cannot_be_written_is_found_before_the_long_work(nightly: Nightly) -> None:

@@ -86,7 +86,9 @@ def _pages(requester: Requester, path: str, listed: Listed) -> Iterator[dict[str
 
 
 def _content(page: dict[str, Any], path: str, api: tuple[str, str], listed: Listed) -> FileContent:
-    items = page.get("items")
+    if "items" not in page:
+        raise RequestFailed(0, "expected a list: the answer has no items, not even none")
+    items = page["items"]
     if items is not None and not isinstance(items, list):
         raise RequestFailed(0, "expected a list of items")
     listed.resource_version = listed.resource_version or text_at(page, "metadata", "resourceVersion")

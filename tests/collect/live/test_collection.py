@@ -200,6 +200,12 @@ LASTING: list[tuple[str, list[Fault | None], Completeness, str]] = [
         "expected a list of items",
     ),
     (
+        "an empty object",
+        [lambda handler: handler.json({})],
+        Completeness.PARTIAL,
+        "expected a list: the answer has no items",
+    ),
+    (
         "one page for ever",
         [lambda handler: handler.json({"items": [], "metadata": {"continue": "x"}})] * 9,
         Completeness.PARTIAL,

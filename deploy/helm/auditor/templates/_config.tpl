@@ -42,6 +42,8 @@
 {{- if and $v.metrics.textFile $v.storage.bucket.url }}{{ fail "metrics.textFile: the file is written to the volume, and with storage.bucket there is none" }}{{ end -}}
 {{- if and $v.scope $v.existingScopeConfigMap }}{{ fail "scope: expected scope or existingScopeConfigMap, not both" }}{{ end -}}
 {{- if and $v.notifications.smtp.enabled $v.notifications.smtp.username (not $v.notifications.smtp.secretName) }}{{ fail "notifications.smtp.secretName: name the Secret that holds the password" }}{{ end -}}
+{{- if and $v.notifications.smtp.enabled $v.notifications.smtp.username (eq $v.notifications.smtp.security "none") }}{{ fail "notifications.smtp.security: a password is only sent over starttls or tls" }}{{ end -}}
+{{- if not (or $v.daily.enabled $v.quarterly.enabled) }}{{ fail "daily.enabled, quarterly.enabled: with neither nothing would ever run (suspend: true pauses a CronJob)" }}{{ end -}}
 {{- if $v.notifications.webhook.enabled }}{{ $_ := required "notifications.webhook.secretName: name the Secret that holds the address" $v.notifications.webhook.secretName }}{{ end -}}
 {{- if $v.notifications.slack.enabled }}{{ $_ := required "notifications.slack.secretName: name the Secret that holds the address" $v.notifications.slack.secretName }}{{ end -}}
 {{- end }}
