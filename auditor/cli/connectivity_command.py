@@ -326,7 +326,7 @@ def _applied(request: _Request) -> "Sequence[KubeObject]":
     if not request.applied:
         return ()
     snapshot = read_snapshot(request.applied, None)
-    broken = [entry.problem for entry in snapshot.inputs if entry.problem]
+    broken = [entry.located for entry in snapshot.inputs if entry.problem]
     if broken:
         raise UserError(f"--with {broken[0]}")
     for obj in snapshot.objects:

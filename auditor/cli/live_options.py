@@ -160,8 +160,8 @@ def read_either(
         with progress(quiet)("Reading the input"):
             snapshot = read_snapshot(sources or (), assume_complete)
         for entry in snapshot.inputs:
-            if entry.problem:
-                remark(quiet, entry.problem)
+            if entry.is_broken:
+                remark(quiet, str(entry.located))
         return snapshot
     return collect_telling(target, controls_of_kinds(), quiet).snapshot
 

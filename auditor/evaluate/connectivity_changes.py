@@ -8,7 +8,7 @@ from auditor.model.connectivity_result import ChangeRow, ChangesResult, GroupRow
 from auditor.network.addresses import External, contains, disjoint_externals
 from auditor.network.all_pairs import PairVerdict
 from auditor.network.changes import Sides
-from auditor.network.ports import NOTHING, PortSet
+from auditor.network.ports import NOTHING, PortSet, full_range
 
 _Names = Mapping[str, Sequence[str]]
 _Spot = tuple[int, int]
@@ -36,12 +36,13 @@ def compare_views(new: ConnectivityView, old: ConnectivityView) -> ChangesResult
     """Changes by ordered pairs, endpoints matched by id and external ranges cut so that both states know them."""
     parts, after, before = _align(new, old)
     now, then = _spots(new, after), _spots(old, before)
+    here, there = _Reading.of(new, old), _Reading.of(old, new)
     known: dict[_Spot, Told] = {}
     changes = []
     for pair in {*now, *then}:
         key = now.get(pair, 0), then.get(pair, 0)
         if key not in known:
-            known[key] = difference(_sides(new.verdicts[key[0]]), _sides(old.verdicts[key[1]]))
+            known[key] = difference(here.sides(new.verdicts[key[0]]), there.sides(old.verdicts[key[1]]))
         if any(known[key]):
             changes.append(Change(*pair, known[key]))
     names, names_before = ({row.id for row in view.endpoints} for view in (new, old))
@@ -175,10 +176,34 @@ def _expanded(view: ConnectivityView, parts: Mapping[str, Sequence[int]]) -> Ite
                 yield (source, destination), pair.verdict
 
 
-def _sides(verdict: PairVerdict) -> Sides:
-    reachable, uncertain = verdict.allowed, NOTHING
-    for ports, _ in verdict.conditional:
-        reachable = reachable | ports
-    for ports, _ in verdict.indeterminate:
-        uncertain = uncertain | ports
-    return Sides(reachable, uncertain)
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a state's verdicts are read beside another state, in which rules name more protocols.
+
+    `unnamed`: those protocols. They pass where nothing is restricted; what restricts the rest leaves them undefined
+    (the NetworkPolicy API), so that a rule which merely names ICMP somewhere doesn't open it everywhere.
+    """
+
+    every: PortSet
+    unnamed: PortSet
+
+    @classmethod
+    def of(cls, view: ConnectivityView, other: ConnectivityView) -> "_Reading":
+        return cls(_whole(view.protocols), _whole(other.protocols - view.protocols))
+
+    def sides(self, verdict: PairVerdict) -> Sides:
+        reachable, uncertain = verdict.allowed, NOTHING
+        for ports, _ in verdict.conditional:
+            reachable = reachable | ports
+        for ports, _ in verdict.indeterminate:
+            uncertain = uncertain | ports
+        if self.every.minus(reachable):
+            return Sides(reachable, uncertain | self.unnamed)
+        return Sides(reachable | self.unnamed, uncertain)
+
+
+def _whole(protocols: Iterable[str]) -> PortSet:
+    found = NOTHING
+    for protocol in sorted(protocols):
+        found = found | PortSet.single(protocol, *full_range(protocol))
+    return found

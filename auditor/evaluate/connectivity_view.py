@@ -64,7 +64,10 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConnectivityView:
-    """Everything that a renderer shows. `within` are namespaces' connections inside themselves (namespace level only)."""
+    """Everything that a renderer shows. `within` are namespaces' connections inside themselves (namespace level only).
+
+    `protocols` are those that the verdicts speak of.
+    """
 
     level: Level
     basis: BasisName
@@ -78,6 +81,7 @@ class ConnectivityView:
     within: Mapping[str, int]
     grouped: Mapping[str, Sequence[str]]
     ranges: tuple[External, ...]
+    protocols: frozenset[str]
 
     def members(self, id: str) -> Sequence[str]:
         """The endpoints behind a group's id; an external range is itself."""
@@ -169,6 +173,7 @@ def _assemble(
         pairs=Pairs([ids[i] for i in ordered], matrix),
         verdicts=shape.verdicts,
         ranges=network.externals,
+        protocols=frozenset(network.datapath.table.protocols),
         grouped={group.id: group.members for group in groups},
         within=within,
     )

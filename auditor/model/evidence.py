@@ -54,6 +54,18 @@ class InputFile:
     objects: int
     problem: str | None = None
 
+    @property
+    def located(self) -> str | None:
+        """The problem with the file's path in front, as those found inside a file have it already."""
+        if self.problem is None or self.is_broken:
+            return self.problem
+        return f"{self.path}: {self.problem}"
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether something that should have been read wasn't; a file without Kubernetes objects isn't broken."""
+        return self.problem is not None and self.problem.startswith(f"{self.path}:")
+
 
 @dataclass(frozen=True, slots=True)
 class Redaction:

@@ -7,7 +7,7 @@ import pytest
 from auditor.evaluate.connectivity_changes import compare_views
 from auditor.evaluate.connectivity_query import PortQuery, answer_query, parse_port
 from auditor.evaluate.exposure_view import build_exposure
-from auditor.model.connectivity_result import ChangesResult, EntryRow, QueryResult
+from auditor.model.connectivity_result import ChangesResult, EntryRow, Level, QueryResult
 from auditor.model.user_error import UserError
 from auditor.report.connectivity_answers import changes_parts, explain_parts, exposure_parts, query_parts
 from auditor.report.connectivity_table import connectivity_table, parts_text
@@ -199,6 +199,34 @@ def test_a_range_that_a_new_policy_tells_apart_is_compared_with_the_range_it_was
     reverse = {(row.source, row.destination) for row in changes(shop(), closed).changes}
     assert ("internet", WEB) in reverse
     assert ("203.0.113.0/24", WEB) not in reverse
+
+
+def calico(name: str, space: str, **spec: Any) -> Raw:
+    """A Calico NetworkPolicy for every pod of a namespace."""
+    return {
+        "apiVersion": "projectcalico.org/v3",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": space},
+        "spec": {"selector": "all()", "types": ["Ingress"], **spec},
+    }
+
+
+@pytest.mark.parametrize("level", ["workload", "pod", "namespace"])
+def test_a_rule_that_names_another_protocol_elsewhere_opens_nothing(level: Level) -> None:
+    """What nothing restricts passed ICMP before a policy of another namespace, which selects nothing, named it."""
+    icmp = calico("other", "nowhere", ingress=[{"action": "Deny", "protocol": "ICMP"}])
+    closed, named = [*shop(), namespace("nowhere")], [*shop(), namespace("nowhere"), icmp]
+    for new, old in ((named, closed), (closed, named)):
+        found = compare_views(view_of(new, level), view_of(old, level))
+        assert [row for row in found.changes if row.gained or row.lost] == []
+
+
+def test_icmp_that_a_rule_takes_away_is_lost() -> None:
+    icmp = calico(
+        "web", "shop", order=1, ingress=[{"action": "Deny", "protocol": "ICMP"}, {"action": "Allow"}]
+    )
+    lost = {(row.source, row.destination): row.lost for row in changes([*shop(), icmp], shop()).changes}
+    assert [entry.protocol for entry in lost["internet", WEB]] == ["ICMP"]
 
 
 def test_endpoints_that_came_or_went_are_listed() -> None:

@@ -114,6 +114,15 @@ def test_a_document_that_cannot_be_read_is_named(
     )
 
 
+def test_a_scope_file_in_the_folder_is_no_fault(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, source: str
+) -> None:
+    (tmp_path / "scope.yaml").write_text("format_version: 1\n")
+    assert "scope.yaml" not in run(capsys, "connectivity", source, str(tmp_path / "scope.yaml"))[2]
+    code, _, error = run(capsys, "connectivity", source, "--with", str(tmp_path / "scope.yaml"))
+    assert (code, error.count("scope.yaml: not a Kubernetes object")) == (2, 1)
+
+
 def test_explain_tells_in_sentences(capsys: pytest.CaptureFixture[str], source: str) -> None:
     asked = ["--from", "shop/web", "--to", "shop/db", "--port", "5432"]
     code, out, _ = run(capsys, "explain", source, *COMPLETE, *asked)
