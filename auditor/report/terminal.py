@@ -11,6 +11,7 @@ from auditor.checks.definition import Check
 from auditor.model.control import Control
 from auditor.model.outcome import Outcome, Status
 from auditor.model.result import AuditResult, ControlResult, FindingResult
+from auditor.report.display import displayable
 
 _STYLE = {
     Outcome.FAIL: "bold red",
@@ -37,13 +38,14 @@ _LONGEST = 240
 def print_summary(result: AuditResult, files: Sequence[Path]) -> None:
     """Requirements by framework, controls by outcome, the first findings to act on, and the files' paths."""
     console = Console(highlight=False)
-    cluster = result.cluster.name or "cluster not named in the input"
+    cluster = displayable(result.cluster.name or "cluster not named in the input")
     collected = result.run.collected_at or "not recorded"
     console.print(f"[bold]{escape(cluster)}[/] · state of {escape(collected)} · {result.cluster.pods} pods")
     console.print(_frameworks(result))
     console.print(_controls(result))
     for finding in _first_to_act_on(result):
-        console.print(f"[bold red]FAIL[/] [bold]{finding.control}[/] {escape(finding.message[:_LONGEST])}")
+        message = escape(displayable(finding.message, _LONGEST))
+        console.print(f"[bold red]FAIL[/] [bold]{finding.control}[/] {message}")
     if not result.run.complete:
         console.print("[yellow]The evidence is incomplete; what it leaves open is NOT_EVALUATED.[/]")
     for path in files:
