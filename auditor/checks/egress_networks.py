@@ -1,12 +1,12 @@
 """The networks of the scope file that aren't trusted: what policy lets scoped clients send there, encrypted how."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from functools import cached_property
+from functools import cached_property, partial
 
 from auditor.checks.context import Context
 from auditor.checks.definition import Judgement, Yielded
-from auditor.checks.egress_parts import Part, code_of, judgement, worst_of
-from auditor.checks.egress_reach import EgressReach, beside_tcp, holds
+from auditor.checks.egress_parts import Part, code_of, judgement, parts_of, worst_of
+from auditor.checks.egress_reach import EgressReach, beside_tcp, holds, port_of
 from auditor.checks.outside_networks import Place
 from auditor.encryption.egress.values import Egress
 from auditor.encryption.verdicts import Reasons
@@ -60,7 +60,7 @@ class EgressNetworks:
             if there and row.host == "*":
                 followed.update(client.id for client in clients)
             if clients and there:
-                yield Part(row, clients, code_of(row), places)
+                yield from parts_of(row, clients, places, partial(self._reach.doubt, row, into=place))
             elif clients and code_of(row) != "egress-encrypted":
                 yield Part(row, clients, _UNKNOWN, places, Reasons((Cause("egress.other-routes"),)))
         yield from _beside_rows(place, reaching, by_tcp.keys() - followed)
@@ -73,8 +73,8 @@ class EgressNetworks:
 
 
 def _able(row: Egress, by_tcp: Mapping[str, PortSet]) -> tuple[Endpoint, ...]:
-    """The clients of a way that policy lets connect on its port; through a gateway on any."""
-    port = row.hops[0].port if len(row.hops) == 1 else None
+    """The clients of a way that policy doesn't certainly keep from its port; through a gateway from all."""
+    port = port_of(row)
     fits = {ports: holds(ports, port) for ports in set(by_tcp.values())}
     return tuple(c for c in row.sources if c.id in by_tcp and fits[by_tcp[c.id]])
 

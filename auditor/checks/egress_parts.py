@@ -1,6 +1,6 @@
 """Scoped clients that fare alike on their way out: which reason that is, and how a finding tells it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
@@ -24,6 +24,7 @@ WORST_FIRST = (
     "egress-encrypted",
     "egress-refused",
 )
+_FAILING = ("egress-in-plaintext", "server-not-verified")
 _OPEN = (Sent.INDETERMINATE, Sent.APPLICATION, Sent.APPLICATION_TLS)
 
 
@@ -53,6 +54,23 @@ def code_of(row: Egress) -> str:
         return "egress-refused"
     unknown = any(hop.sent in _OPEN or _is_plain(hop) is Tri.UNKNOWN for hop in row.hops)
     return "indeterminate.egress" if unknown else "egress-encrypted"
+
+
+def parts_of(
+    row: Egress, clients: Sequence[Endpoint], places: Places, doubt: Callable[[Endpoint], Reasons]
+) -> Iterator[Part]:
+    """Clients on a way out, by whether policy certainly lets them through: of a way that isn't secure it can't be told
+    what comes from those for which `doubt` has causes."""
+    code = code_of(row)
+    if code not in _FAILING:
+        yield Part(row, tuple(clients), code, places)
+        return
+    grouped: dict[Reasons, list[Endpoint]] = {}
+    for client in clients:
+        grouped.setdefault(doubt(client), []).append(client)
+    for because, group in grouped.items():
+        found = "indeterminate.egress" if because.causes else code
+        yield Part(row, tuple(group), found, places, because)
 
 
 def _is_plain(hop: Hop) -> Tri:
@@ -122,6 +140,6 @@ def _told(part: Part, row: Egress) -> dict[str, Any]:
         "verdict": str(row.sent),
         "protection": str(row.label),
         "hops": [{"source": hop.origin, "target": hop.target, "sent": str(hop.sent)} for hop in row.hops],
-        "causes": told.causes(row.reasons.causes),
-        "decided_by": told.rules(row.reasons.chain),
+        "causes": told.causes(part.reasons.causes),
+        "decided_by": told.rules(part.reasons.chain),
     }

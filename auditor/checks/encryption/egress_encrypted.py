@@ -1,11 +1,12 @@
 """What scoped workloads send to hosts outside the cluster is encrypted on the whole way, as far as a mesh decides it."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from auditor.checks.context import Context
 from auditor.checks.definition import NoParameters, Yielded, check
 from auditor.checks.egress_networks import EgressNetworks
-from auditor.checks.egress_parts import Part, code_of, host_of, judgement, worst_of
+from auditor.checks.egress_parts import Part, host_of, judgement, parts_of, worst_of
 from auditor.checks.egress_reach import EgressReach
 from auditor.checks.outside_networks import Places, are_trusted
 from auditor.checks.reads import CLUSTER_POLICIES, ENDPOINT_SUBJECTS, NODES, OWN_NETWORK_POLICIES
@@ -90,7 +91,8 @@ def egress_encrypted(context: Context, _: NoParameters) -> Iterator[Yielded]:
     """Passes when every hop from a scoped workload to a registered host is TLS that a proxy originates and whose server it
     verifies, or mesh mTLS, or encrypted between nodes inside the cluster; and when nothing may leave.
 
-    Fails when a hop certainly carries plaintext, or the server isn't verified. The population is the destinations that
+    Fails when a hop certainly carries plaintext, or the server isn't verified, and policy certainly lets the client
+    connect; where that can't be told, so it is of the way. The population is the destinations that
     Istio's ServiceEntries, Linkerd's EgressNetworks, routes and mirrored Services register, and one subject for whatever
     isn't registered; and the networks of the scope file, each with what policy lets scoped workloads send there. A way
     whose every address lies in networks that the scope file marks trusted is no way over an open, public network, and is
@@ -136,7 +138,8 @@ def _by_place(reach: EgressReach, row: Egress, clients: Sequence[Endpoint]) -> I
     for client in clients if row.addresses is None else ():
         found.setdefault(reach.places(row, client), []).append(client)
     for places, group in found.items():
-        code, because = code_of(row), Reasons()
         if row.elsewhere and are_trusted(places):
-            code, because = "indeterminate.egress", Reasons((Cause("egress.other-routes"),))
-        yield Part(row, tuple(group), code, places, because)
+            because = Reasons((Cause("egress.other-routes"),))
+            yield Part(row, tuple(group), "indeterminate.egress", places, because)
+        else:
+            yield from parts_of(row, group, places, partial(reach.doubt, row))
