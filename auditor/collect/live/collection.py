@@ -21,7 +21,7 @@ from auditor.collect.live.requests import Requester, RequestFailed
 from auditor.collect.live.store import MemoryStore, Store
 from auditor.collect.objects import FileContent, take_document
 from auditor.model.evidence import ClusterIdentity, Completeness, Gap, Redaction, Snapshot
-from auditor.model.kinds import CONFIG_MAP, KNOWN_KINDS, OTHER_GROUPS, KindKey, KnownKind
+from auditor.model.kinds import CONFIG_MAP, KNOWN_KINDS, NAMESPACE, OTHER_GROUPS, KindKey, KnownKind
 from auditor.model.objects import ObjectId, text_at
 from auditor.model.user_error import UserError
 
@@ -146,6 +146,9 @@ class _Run:
             self._keep(keeper)
             if not problems:
                 self._record(known, path, entry)
+            if known.key == NAMESPACE and not problems:
+                missing = sorted(set(self.namespaces or ()) - keeper.namespaces)
+                self.notes += [f"namespace {name}: the cluster has none of this name" for name in missing]
         if problems:
             self._gap(known.key, Completeness.PARTIAL, "; ".join(problems[:3]))
 

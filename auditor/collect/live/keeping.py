@@ -29,6 +29,9 @@ class ListKeeper:
     problems: list[str] = field(default_factory=list)
     config_maps: set[tuple[str, str]] = field(default_factory=set)
     uid: str | None = None
+    namespaces: set[str] = field(default_factory=set)
+    """Names of the Namespaces in the list."""
+
     _hashed: list[ObjectId] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -42,6 +45,8 @@ class ListKeeper:
         self.redactions += content.redactions
         self.config_maps.update(config_maps_read_by(objects))
         for obj in objects:
+            if obj.key == NAMESPACE:
+                self.namespaces.add(obj.id.name)
             if obj.id == _KUBE_SYSTEM:
                 self.uid = text_at(obj.body, "metadata", "uid")
         self.store.add(objects)
@@ -50,7 +55,7 @@ class ListKeeper:
         """Forget everything."""
         self.store.roll_back(self.mark)
         self.items, self.uid = 0, None
-        for kept in (self.redactions, self.problems, self.config_maps):
+        for kept in (self.redactions, self.problems, self.config_maps, self.namespaces):
             kept.clear()
         for identity in self._hashed:
             if self.copies is not None:

@@ -286,6 +286,13 @@ def test_both_of_traefiks_groups_are_read(cluster: Cluster) -> None:
     assert [obj.name for obj in found.snapshot.objects] == ["a", "b"]
 
 
+def test_a_chosen_namespace_that_is_not_there_is_told(cluster: Cluster) -> None:
+    """Its lists are empty and succeed: a name mistyped would look like a namespace without anything."""
+    found = cluster.collect(namespaces=["shop", "shpo"], kinds=[SERVICE, NAMESPACE])
+    assert found.notes == ("namespace shpo: the cluster has none of this name",)
+    assert cluster.collect(namespaces=["shpo"], kinds=[SERVICE]).notes == ()
+
+
 def test_chosen_namespaces_are_claimed_alone(cluster: Cluster) -> None:
     found = cluster.collect(namespaces=["data"], kinds=[SERVICE, NAMESPACE])
     assert [obj.name for obj in found.snapshot.objects] == ["shop", "db"]
