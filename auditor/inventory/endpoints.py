@@ -216,8 +216,7 @@ def _from_template(
     base: str, workload: KubeObject, key: KindKey, name: str, template: JsonObject
 ) -> Endpoint:
     labels = _text_map(mapping_at(template, "metadata", "labels"))
-    if workload.key == JOB:
-        labels = {"job-name": workload.name, "batch.kubernetes.io/job-name": workload.name, **labels}
+    labels = {**_job_labels(workload), **labels}
     spec = mapping_at(template, "spec")
     return Endpoint(
         id=base,
@@ -231,6 +230,22 @@ def _from_template(
         workload=workload,
         ports=container_ports(spec),
     )
+
+
+def _job_labels(workload: KubeObject) -> dict[str, str]:
+    """What the API server labels a Job's pods with (batch/v1 Job strategy).
+
+    What only running tells (the uid, the name of a CronJob's next Job) holds a `*`, which no label's value can: the key
+    is there, and no selector names the value.
+    """
+    if workload.key not in (JOB, CRON_JOB):
+        return {}
+    name = workload.name if workload.key == JOB else f"{workload.name}-*"
+    return {
+        f"{prefix}{key}": value
+        for prefix in ("", "batch.kubernetes.io/")
+        for key, value in (("job-name", name), ("controller-uid", "*"))
+    }
 
 
 def pod_template(workload: KubeObject) -> JsonObject | None:

@@ -164,6 +164,18 @@ def test_the_table_of_an_answer_has_every_layer() -> None:
     assert "networkpolicy" in text
 
 
+def test_a_policy_for_all_jobs_holds_for_a_cronjob_between_runs() -> None:
+    cron = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "settle", "namespace": "shop"},
+        "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": []}}}}},
+    }
+    jobs = {"matchExpressions": [{"key": "job-name", "operator": "Exists"}]}
+    closed = [*shop(), cron, policy("jobs", "shop", pods=jobs, ingress=[])]
+    assert ask(closed, "shop/web", "shop/CronJob/settle", "80/TCP").declared == "denied"
+
+
 # -- changes --------------------------------------------------------------------------------------------------------
 
 

@@ -59,7 +59,21 @@ def test_a_template_without_a_live_pod_is_an_endpoint_too() -> None:
     )
     found = by_id(text)["shop/CronJob/settle"]
     assert not found.live
-    assert found.labels == {"app": "settle"}
+    assert found.labels["app"] == "settle"
+
+
+def test_a_cronjob_s_pods_bear_a_job_s_labels_of_which_only_the_values_are_unknown() -> None:
+    """batch/v1's Job strategy labels every Job's pods; the name of the next Job ends in a time, its uid isn't there."""
+    text = (
+        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: settle, namespace: shop}\n"
+        "spec: {jobTemplate: {spec: {template: {spec: {containers: []}}}}}\n"
+    )
+    assert by_id(text)["shop/CronJob/settle"].labels == {
+        "job-name": "settle-*",
+        "batch.kubernetes.io/job-name": "settle-*",
+        "controller-uid": "*",
+        "batch.kubernetes.io/controller-uid": "*",
+    }
 
 
 def test_a_job_template_gets_the_labels_that_the_api_server_adds() -> None:
@@ -71,6 +85,8 @@ def test_a_job_template_gets_the_labels_that_the_api_server_adds() -> None:
         "a": "b",
         "job-name": "load",
         "batch.kubernetes.io/job-name": "load",
+        "controller-uid": "*",
+        "batch.kubernetes.io/controller-uid": "*",
     }
 
 
