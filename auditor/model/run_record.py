@@ -7,7 +7,7 @@ from pydantic import Field
 from auditor.model.outcome import Outcome
 from auditor.model.result import Record
 
-RECORD, STARTED = "run.json", "started.json"
+RECORD, STARTED, TOLD = "run.json", "started.json", "told.json"
 RUN_FILES = (
     "comparison.json",
     "evidence.zip",
@@ -18,6 +18,7 @@ RUN_FILES = (
     "report.pdf",
     "results.json",
     STARTED,
+    TOLD,
 )
 """Every file that a run may write beside its record: nothing else is ever deleted."""
 
@@ -46,6 +47,15 @@ class RunStarted(Record):
     run: str
     name: str
     started_at: str
+
+
+class RunTold(Record):
+    """`told.json`, added when it was told that a run's evidence is incomplete. `told_at` is of the run in which it was: a
+    try soon after that found the same isn't told."""
+
+    format_version: Literal[1] = 1
+    written_by: Literal["auditor"] = "auditor"
+    told_at: str
 
 
 class RunRecord(Record):

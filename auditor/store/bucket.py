@@ -84,6 +84,11 @@ class Bucket:
             if int(stored) != path.stat().st_size:
                 raise ShelfError(f"s3://{target}: stored with {stored} bytes, not {path.stat().st_size}")
 
+    def add(self, run: str, file: str, content: bytes) -> None:
+        """One object."""
+        target = self._path(run, file)
+        self._do(lambda: self._files.pipe_file(target, content))
+
     def delete(self, run: str, files: Iterable[str]) -> None:
         """One object after the other: the record goes first."""
         for name in files:

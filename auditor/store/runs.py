@@ -10,7 +10,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from auditor.model.run_config import StoreConfig
-from auditor.model.run_record import RECORD, RUN_FILES, STARTED, RunRecord, RunStarted, StoredFile
+from auditor.model.run_record import (
+    RECORD,
+    RUN_FILES,
+    STARTED,
+    TOLD,
+    RunRecord,
+    RunStarted,
+    RunTold,
+    StoredFile,
+)
 from auditor.store.shelf import PARTIAL, Folder, Shelf, ShelfError
 
 _TIME = "%Y%m%dT%H%M%SZ"
@@ -85,6 +94,17 @@ class RunStore:
             raise ShelfError(f"{record.run}: {file} was changed since it was stored")
         return content
 
+    def told_at(self, record: RunRecord) -> str | None:
+        """When it was told that this run's evidence is incomplete; None where it wasn't. Raises ShelfError."""
+        try:
+            return RunTold.model_validate_json(self.shelf.read(record.run, TOLD)).told_at
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def note_told(self, record: RunRecord, told_at: str) -> None:
+        """Remember it. Raises ShelfError."""
+        self.shelf.add(record.run, TOLD, RunTold(told_at=told_at).model_dump_json().encode())
+
     def put(self, run: str, folder: Path) -> None:
         """Store a run's folder under its name. Raises ShelfError."""
         self.shelf.put(run, folder)
@@ -99,7 +119,7 @@ class RunStore:
         complete = [record.run for record in records if record.complete][-1:]
         gone = [record for record in records[:-keep] if record.run not in (*complete, last.run)]
         for record in gone:
-            ours = {entry.name for entry in record.files} & set(RUN_FILES)
+            ours = {entry.name for entry in record.files} & set(RUN_FILES) | {TOLD}
             self.shelf.delete(record.run, [RECORD, *sorted(ours - {STARTED}), STARTED])
         return [record.run for record in gone]
 

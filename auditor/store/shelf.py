@@ -35,6 +35,9 @@ class Shelf(Protocol):
     def put(self, run: str, folder: Path) -> None:
         """Take over a run's files; its record last, or all at once."""
 
+    def add(self, run: str, file: str, content: bytes) -> None:
+        """Put a file beside those of a run that is there, whole or not at all."""
+
     def delete(self, run: str, files: Iterable[str]) -> None:
         """Delete these files in this order, and nothing else."""
 
@@ -107,6 +110,16 @@ class Folder:
             temporary.mkdir(mode=0o755, parents=True)
         except FileExistsError:
             raise ShelfError(f"{final}: there is a run of this name already") from None
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def add(self, run: str, file: str, content: bytes) -> None:
+        """Written under a temporary name beside the runs and renamed."""
+        try:
+            temporary = self._root / f".auditor-{run}-{file}"
+            temporary.write_bytes(content)
+            temporary.chmod(0o644)
+            temporary.rename(self._root / run / file)
         except OSError as error:
             raise self._failed(error) from None
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, ParamSpec
 
 from auditor.model.comparison import Comparison
 from auditor.model.notification import Notification
+from auditor.model.run_record import RunRecord
 from auditor.model.user_error import UserError
 from auditor.publish.channels import Channel, open_address
 from auditor.publish.delivery import DeliveryFailed
@@ -14,6 +16,7 @@ from auditor.report.metrics import RunFacts, render_metrics
 from auditor.report.notification import notification_of_failure, notification_of_run
 from auditor.report.open_reports import open_reports
 from auditor.store.runs import RunStore
+from auditor.store.shelf import ShelfError
 from auditor.unattended.request import RunOutcome, RunRequest, Stored, rfc3339
 
 P = ParamSpec("P")
@@ -76,13 +79,42 @@ def _metrics(stored: Stored, store: RunStore) -> bytes:
     )
 
 
+SAME_TRY = timedelta(hours=1)
+"""For so long after it was told that evidence is incomplete, a run that lacks the same for the same causes counts as another
+try of the same, as a Job makes them, and isn't told."""
+
+
 def notify(
-    request: RunRequest, channels: Sequence[Channel], outcome: RunOutcome, comparison: Comparison
+    request: RunRequest,
+    channels: Sequence[Channel],
+    outcome: RunOutcome,
+    comparison: Comparison,
+    store: RunStore,
 ) -> None:
-    place = f"{request.config.store.url.rstrip('/')}/{outcome.record.run}"
-    notification = notification_of_run(outcome.record, comparison, request.config.notify.on, place)
-    if notification is not None:
-        outcome.undelivered += _send(channels, notification)
+    """Tell whoever wants to know. What couldn't be told is told again by the next try."""
+    record, wanted = outcome.record, request.config.notify.on
+    told_at = _told_before(store, record)
+    events = [event for event in wanted if event != "incomplete" or told_at is None]
+    place = f"{request.config.store.url.rstrip('/')}/{record.run}"
+    notification = notification_of_run(record, comparison, events, place)
+    failed = _send(channels, notification) if notification is not None else []
+    outcome.undelivered += failed
+    if channels and not record.complete and "incomplete" in wanted and (told_at or not failed):
+        note = "not noted that it was told"
+        outcome.undelivered += attempt(note, store.note_told, record, told_at or record.finished_at)
+
+
+def _told_before(store: RunStore, record: RunRecord) -> str | None:
+    """When an earlier try told that the same evidence is missing."""
+    try:
+        earlier = store.previous(record.name, record.run)
+        told_at = store.told_at(earlier) if earlier is not None and not record.complete else None
+    except ShelfError:
+        return None
+    if earlier is None or told_at is None or earlier.incomplete_kinds != record.incomplete_kinds:
+        return None
+    passed = datetime.fromisoformat(record.started_at) - datetime.fromisoformat(told_at)
+    return told_at if passed < SAME_TRY else None
 
 
 def tell_failure(request: RunRequest, channels: Sequence[Channel], error: BaseException) -> None:

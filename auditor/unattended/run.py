@@ -32,7 +32,7 @@ def run_unattended(request: RunRequest) -> RunOutcome:
     outcome = RunOutcome(stored.record)
     for showing in showings:
         outcome.undelivered += attempt(f"{showing.name}: not published", showing.show, stored, store)
-    notify(request, channels, outcome, stored.comparison)
+    notify(request, channels, outcome, stored.comparison, store)
     _prune(request, store, outcome)
     return outcome
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -40,6 +41,51 @@ def test_incomplete_evidence_is_told_every_time(nightly: Nightly, told: Receiver
     assert [body["run"] for body in bodies] == runs
     assert bodies[0]["events"] == ["incomplete"]
     assert [kind["kind"] for kind in bodies[0]["incomplete_kinds"]] == ["Service"]
+
+
+def minutes_later(nightly: Nightly, minutes: int) -> str:
+    """Another run, so long after the last one."""
+    nightly.time += timedelta(minutes=minutes) - timedelta(days=1)
+    return nightly.run().record.run
+
+
+def test_tries_that_lack_the_same_are_told_once(nightly: Nightly, told: Receiver) -> None:
+    nightly.run()
+    forget_claim(nightly, "", "services")
+    first = nightly.run().record.run
+    tries = [minutes_later(nightly, 1), minutes_later(nightly, 40)]
+    after_an_hour = minutes_later(nightly, 20)
+    assert [json.loads(body)["run"] for body in told.bodies[1:]] == [first, after_an_hour]
+    assert all((nightly.store / run / "run.json").is_file() for run in tries)
+
+
+def test_a_try_that_lacks_something_else_is_told(nightly: Nightly, told: Receiver) -> None:
+    nightly.run()
+    forget_claim(nightly, "", "services")
+    first = nightly.run().record.run
+    forget_claim(nightly, "networking.k8s.io", "ingresses")
+    assert [json.loads(body)["run"] for body in told.bodies[1:]] == [first]
+    second = minutes_later(nightly, 1)
+    assert json.loads(told.bodies[-1])["run"] == second
+
+
+def test_what_could_not_be_told_is_told_by_the_next_try(nightly: Nightly, told: Receiver) -> None:
+    nightly.run()
+    forget_claim(nightly, "", "services")
+    told.answers = [(404, {})]
+    nightly.run()
+    told.answers = []
+    second = minutes_later(nightly, 1)
+    assert json.loads(told.bodies[-1])["run"] == second
+
+
+def test_a_run_that_was_told_of_is_deleted_whole(nightly: Nightly, told: Receiver) -> None:
+    nightly.config["store"]["keep"] = 1
+    forget_claim(nightly, "", "services")
+    first = nightly.run().record.run
+    assert (nightly.store / first / "told.json").is_file()
+    nightly.run()
+    assert not (nightly.store / first).exists()
 
 
 def test_a_run_that_fails_altogether_is_told_with_its_cause(nightly: Nightly, told: Receiver) -> None:
