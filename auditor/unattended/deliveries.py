@@ -107,7 +107,7 @@ def notify(
 def _told_before(store: RunStore, record: RunRecord) -> str | None:
     """When an earlier try told that the same evidence is missing."""
     try:
-        earlier = store.previous(record.name, record.run)
+        earlier = store.previous(record.name, record.run, record.cluster_uid)
         told_at = store.told_at(earlier) if earlier is not None and not record.complete else None
     except ShelfError:
         return None
