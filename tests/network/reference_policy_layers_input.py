@@ -39,6 +39,7 @@ class OtherModel:
 
     def __init__(self, objects: list[dict[str, Any]]) -> None:
         kinds = {raw["kind"] for raw in objects}
+        self.meshed = "AuthorizationPolicy" in kinds
         self._sidecars = [raw for raw in objects if raw["kind"] == "Sidecar"]
         self._entries = "ServiceEntry" in kinds
         self._gateways = bool(kinds & {"Ingress", "VirtualService", "Gateway"})
@@ -89,7 +90,7 @@ def _flatten(document: Any, kind: str) -> Iterator[dict[str, Any]]:
 
 def as_analysed(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The objects with which our engine sees what the analyser sees."""
-    meshed = any(raw["kind"] == "AuthorizationPolicy" for raw in objects)
+    meshed = OtherModel(objects).meshed
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     if meshed:
         objects = [*objects, _MESH_CONFIG]
