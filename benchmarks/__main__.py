@@ -12,6 +12,7 @@ for name in (
     "benchmarks.flows",
     "benchmarks.cronjob",
     "benchmarks.live",
+    "benchmarks.side_by_side",
 ):
     print(f"\n== {name}")
     runpy.run_module(name, run_name="__main__")
