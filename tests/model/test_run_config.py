@@ -27,7 +27,7 @@ REFUSED = {
     ),
     "a store on another system": (
         LEAST.replace("file:///var/lib/auditor", "gs://bucket"),
-        "run.yaml:3: store.url: expected file:///folder or s3://bucket/prefix (got 'gs://bucket')",
+        "run.yaml:3: store.url: expected file:///folder or s3://bucket/prefix",
     ),
     "a store that climbs": (
         LEAST.replace("file:///var/lib/auditor", "s3://bucket/a/../b"),
