@@ -4,8 +4,6 @@ import csv
 import io
 import json
 import socket
-import ssl
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from jsonschema import Draft202012Validator
 
 from auditor.cli.app import _run
@@ -24,6 +18,7 @@ from auditor.model.user_error import ExitCode
 from auditor.report.answer_tables import AnswerTable, table_csv, table_parts
 from auditor.report.connectivity_table import parts_text
 from auditor.schemas import json_schema
+from tests.tls_server import certificate, listening, server_context, tls
 
 ROOT = Path(__file__).parents[2]
 PAYMENTS = str(ROOT / "samples" / "clusters" / "payments-istio")
@@ -200,50 +195,10 @@ def test_certificates_tell_the_hosts_that_nothing_describes(capsys: pytest.Captu
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[int]:
     """A server on this machine with a certificate of its own for localhost that expired long ago; its port."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     start = datetime(2020, 1, 1, tzinfo=UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=365))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            connection.settimeout(5)
-            try:
-                with context.wrap_socket(connection, server_side=True) as secured:
-                    secured.recv(1)
-            except OSError:
-                connection.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield int(listener.getsockname()[1])
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(5)
+    pem = certificate(tmp_path, start=start, end=start + timedelta(days=365))
+    with listening(tls(server_context(pem))) as target:
+        yield target.port
 
 
 def test_a_probe_tells_what_is_served_even_if_nobody_should_trust_it(
