@@ -1,11 +1,11 @@
 """`auditor encryption`, `auditor entrypoints`, `auditor egress` and `auditor certificates`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -40,6 +40,7 @@ class RowFormat(StrEnum):
 
 
 FormatOption = Annotated[RowFormat, typer.Option("--format", help="How to write it.")]
+_Result = TypeVar("_Result")
 _PORT_PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 _EXAMPLES = """
@@ -139,10 +140,7 @@ def entrypoints(
 
     target = target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete)
     request = _Request(sources or (), format, out, assume_complete, quiet, target)
-    facts = _facts(request)
-    with progress(quiet)("Following the ways in"):
-        result = build_entrypoints(facts)
-    return _write(request, facts, result, [entrypoints_table(result)], READS)
+    return _list(request, "Following the ways in", build_entrypoints, entrypoints_table, READS)
 
 
 def egress(
@@ -162,10 +160,7 @@ def egress(
 
     target = target_without_sources(sources, context, kubeconfig, in_cluster, namespace, assume_complete)
     request = _Request(sources or (), format, out, assume_complete, quiet, target)
-    facts = _facts(request)
-    with progress(quiet)("Following the ways out"):
-        result = build_egress(facts)
-    return _write(request, facts, result, [egress_table(result)], READS)
+    return _list(request, "Following the ways out", build_egress, egress_table, READS)
 
 
 def certificates(
@@ -258,6 +253,20 @@ def _facts(request: _Request, scope_file: Path | None = None) -> "Facts":
     if scope is not None:
         check_scope_fits(scope, facts.cluster)
     return facts
+
+
+def _list(
+    request: _Request,
+    saying: str,
+    build: "Callable[[Facts], _Result]",
+    table: "Callable[[_Result], AnswerTable]",
+    kinds: "Iterable[KindKey]",
+) -> int:
+    """The whole of a command that makes one table of all that the evidence holds."""
+    facts = _facts(request)
+    with progress(request.quiet)(saying):
+        result = build(facts)
+    return _write(request, facts, result, [table(result)], kinds)
 
 
 def _write(
