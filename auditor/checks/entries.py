@@ -1,7 +1,7 @@
 """The population of checks on entry points: those that lead to endpoints in scope."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from auditor.checks import told
@@ -42,19 +42,18 @@ def http_entries(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judg
     rows = [
         row for row in context.facts.entry_points if row.kind != SERVICE.kind and not is_istio_gateway(row)
     ]
-    alike = Counter(row.subject for row in rows)
-    for row in rows:
-        subject = entry_subject(row, alike)
-        outside = leads_outside(context, row)
-        if outside is None:
-            yield subject, row
-        else:
-            yield Exclusion(subject.id, outside) if isinstance(outside, str) else outside
+    return _leading_into_scope(context, rows)
 
 
 def every_entry(context: Context) -> Iterator[tuple[Subject, EntryPoint] | Judgement | Exclusion]:
     """As `http_entries`, with servers of Istio Gateways and Services whose load balancer ends TLS by itself."""
     rows = [row for row in context.facts.entry_points if row.kind != SERVICE.kind or row.tls is not None]
+    return _leading_into_scope(context, rows)
+
+
+def _leading_into_scope(
+    context: Context, rows: Sequence[EntryPoint]
+) -> Iterator[tuple[Subject, EntryPoint] | Judgement | Exclusion]:
     alike = Counter(row.subject for row in rows)
     for row in rows:
         subject = entry_subject(row, alike)
